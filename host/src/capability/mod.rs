@@ -1,0 +1,3 @@
+//! What the host can do to the outside world, one module a capability.
+
+pub mod error;

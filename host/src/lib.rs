@@ -1,0 +1,1 @@
+//! Upgrades a running Tessallite installation, and can always bring it back.

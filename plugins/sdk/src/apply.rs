@@ -1,0 +1,27 @@
+//! Carrying out effects.
+
+use crate::{Effect, Error, docker, gcloud, http, sql};
+
+/// Carries out one effect through the function that it is the argument of. What that
+/// function returns is dropped; call the function itself where it matters.
+pub fn carry_out(effect: &Effect) -> Result<(), Error> {
+    match effect {
+        Effect::DockerPull(change) => docker::pull(change),
+        Effect::DockerPin(change) => docker::pin(change),
+        Effect::DockerDeploy(change) => docker::deploy(change),
+        Effect::DockerStop(change) => docker::stop(change),
+        Effect::DockerExec(change) => docker::exec(change).map(drop),
+        Effect::RunDeploy(change) => gcloud::deploy(change),
+        Effect::RunRoute(change) => gcloud::route(change),
+        Effect::InstanceBackup(change) => gcloud::create_backup(change).map(drop),
+        Effect::InstanceRestore(change) => gcloud::restore_backup(change),
+        Effect::SqlExecute(change) => sql::execute(change).map(drop),
+        Effect::SqlDump(change) => sql::dump(change).map(drop),
+        Effect::HttpSend(change) => http::send(change).map(drop),
+    }
+}
+
+/// Carries out the effects in their order and stops at the first error.
+pub fn carry_out_all(effects: &[Effect]) -> Result<(), Error> {
+    effects.iter().try_for_each(carry_out)
+}

@@ -1,0 +1,181 @@
+//! Waiting until services are healthy.
+
+use crate::docker::{self, Container, ContainerState, Health};
+use crate::health::{self, Convention};
+use crate::host::{self, GateState};
+use crate::{Error, docker::Service};
+
+/// Between two looks: short at first, so that a fast service is seen at once.
+const FIRST_PAUSE_MS: u32 = 50;
+const LONGEST_PAUSE_MS: u32 = 2_000;
+
+/// What one service has to show.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    pub service: String,
+    /// Where it answers HTTP, if it does.
+    pub port: Option<u16>,
+    pub convention: Convention,
+    /// Healthy answers in a row.
+    pub answers: u32,
+    pub timeout_s: u32,
+}
+
+impl Gate {
+    /// Three answers in a row within 180 seconds, by the known conventions.
+    pub fn new(service: &str) -> Self {
+        Self {
+            service: service.into(),
+            port: None,
+            convention: Convention::default(),
+            answers: 3,
+            timeout_s: 180,
+        }
+    }
+
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+}
+
+/// What one look at a service showed.
+enum Look {
+    Healthy,
+    NotYet(String),
+}
+
+struct Waiting<'a> {
+    gate: &'a Gate,
+    answers: u32,
+    last: String,
+}
+
+/// Waits for all gates, side by side. Every change is reported to the operator.
+///
+/// # Errors
+/// `TimedOut` when a gate has not passed in its time, naming every such service.
+pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
+    let mut open: Vec<Waiting> =
+        gates.iter().map(|gate| Waiting { gate, answers: 0, last: String::new() }).collect();
+    let started = host::elapsed();
+    let mut pause = FIRST_PAUSE_MS;
+    loop {
+        for waiting in &mut open {
+            waiting.look();
+        }
+        open.retain(|waiting| waiting.answers < waiting.gate.answers);
+        if open.is_empty() {
+            return Ok(());
+        }
+        let seconds = host::elapsed().saturating_sub(started) / 1000;
+        let late: Vec<&Waiting> =
+            open.iter().filter(|w| seconds >= u64::from(w.gate.timeout_s)).collect();
+        if !late.is_empty() {
+            return Err(too_late(&late));
+        }
+        host::sleep(pause);
+        // A service that has begun to answer is asked again at once.
+        let answering = open.iter().any(|waiting| waiting.answers > 0);
+        pause = if answering { FIRST_PAUSE_MS } else { (pause * 3 / 2).min(LONGEST_PAUSE_MS) };
+    }
+}
+
+impl Waiting<'_> {
+    fn look(&mut self) {
+        let state = match look(self.gate) {
+            Look::Healthy => {
+                self.answers += 1;
+                self.last.clear();
+                if self.answers >= self.gate.answers {
+                    GateState::Passed
+                } else {
+                    GateState::Answering(self.answers)
+                }
+            }
+            Look::NotYet(why) => {
+                self.answers = 0;
+                if why == self.last {
+                    return;
+                }
+                self.last.clone_from(&why);
+                GateState::Waiting(why)
+            }
+        };
+        host::report_gate(&self.gate.service, &state);
+    }
+}
+
+fn look(gate: &Gate) -> Look {
+    let service = match docker::get_service(&gate.service) {
+        Ok(service) => service,
+        Err(error) => return Look::NotYet(error.text().into()),
+    };
+    if let Some(why) = not_running_well(&service) {
+        return Look::NotYet(why);
+    }
+    let Some(port) = gate.port else { return Look::Healthy };
+    match health::ask(&gate.service, port, &gate.convention) {
+        Ok(Some(answer)) if answer.healthy => Look::Healthy,
+        Ok(Some(answer)) => Look::NotYet(answer.text),
+        Ok(None) => Look::NotYet(format!("no health path is known on port {port}")),
+        Err(error) => Look::NotYet(error.text().into()),
+    }
+}
+
+/// Why the containers of a service are not all running and, where they have a health
+/// check of their own, healthy. `None`: they are.
+pub fn not_running_well(service: &Service) -> Option<String> {
+    if service.containers.is_empty() {
+        return Some("no container".into());
+    }
+    service.containers.iter().find_map(container_not_well)
+}
+
+fn container_not_well(container: &Container) -> Option<String> {
+    let state = match container.state {
+        ContainerState::Running => match container.health {
+            Health::None | Health::Healthy => return None,
+            Health::Starting => "health check: starting",
+            Health::Unhealthy => "health check: unhealthy",
+        },
+        ContainerState::Created => "created, not started",
+        ContainerState::Paused => "paused",
+        ContainerState::Restarting => "restarting",
+        ContainerState::Removing => "being removed",
+        ContainerState::Exited => "exited",
+        ContainerState::Dead => "dead",
+    };
+    Some(match container.exit_code {
+        Some(code) if container.state != ContainerState::Running => {
+            format!("{}: {state} (exit code {code})", container.name)
+        }
+        _ => format!("{}: {state}", container.name),
+    })
+}
+
+fn too_late(late: &[&Waiting]) -> Error {
+    let mut names = Vec::new();
+    for waiting in late {
+        let Gate { service, timeout_s, .. } = waiting.gate;
+        host::report_gate(service, &GateState::Failed(waiting.last.clone()));
+        names.push(format!("{service} after {timeout_s} s ({})", waiting.last));
+    }
+    Error::TimedOut(format!("not healthy in time: {}", names.join(", ")))
+}
+
+impl Error {
+    /// The words of the error, without its case.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Denied(text)
+            | Self::NotFound(text)
+            | Self::Conflict(text)
+            | Self::Unavailable(text)
+            | Self::TimedOut(text)
+            | Self::Invalid(text)
+            | Self::Failed(text) => text,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Asking a service over HTTP whether it is healthy.
+//!
+//! Tessallite has answered at two sets of paths over time, and reports its migration
+//! under two names. Both are known here; a caller may bring others.
+
+use crate::Error;
+use crate::http::{self, Endpoint, ServicePort};
+
+/// What counts as healthy, as data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Convention {
+    /// Tried in this order; the first that is not 404 is the service's answer.
+    pub paths: Vec<String>,
+    /// The values of the JSON field `status` that mean healthy. An answer without that
+    /// field is healthy when its HTTP status is.
+    pub healthy: Vec<String>,
+    /// The JSON fields that may carry the migration.
+    pub migration_fields: Vec<String>,
+}
+
+impl Default for Convention {
+    fn default() -> Self {
+        let owned = |items: &[&str]| items.iter().map(ToString::to_string).collect();
+        Self {
+            paths: owned(&["/api/health", "/health"]),
+            healthy: owned(&["ok", "healthy", "pass", "up"]),
+            migration_fields: owned(&["db_migration", "schema_revision"]),
+        }
+    }
+}
+
+/// One answer of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub healthy: bool,
+    /// For the operator: "GET /api/health: 503 degraded".
+    pub text: String,
+    /// The migration, where the answer has a field for it. `Some(None)`: the field is
+    /// there and is null.
+    pub migration: Option<Option<String>>,
+}
+
+/// The time that one answer may take.
+const TIMEOUT_MS: u32 = 5_000;
+
+/// Asks once. `Ok(None)`: the port speaks HTTP and knows none of the paths.
+///
+/// # Errors
+/// Those of `http.get`.
+pub fn ask(service: &str, port: u16, convention: &Convention) -> Result<Option<Answer>, Error> {
+    for path in &convention.paths {
+        let endpoint = Endpoint::Service(ServicePort { service: service.into(), port });
+        let response = http::get(&endpoint, path, TIMEOUT_MS)?;
+        if response.status != 404 {
+            return Ok(Some(judge(path, response.status, &response.body, convention)));
+        }
+    }
+    Ok(None)
+}
+
+/// What an HTTP answer means under a convention.
+pub fn judge(path: &str, status: u16, body: &[u8], convention: &Convention) -> Answer {
+    let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let said = json.as_ref().and_then(|json| json.get("status")).and_then(|said| said.as_str());
+    let said_well = said.is_none_or(|said| {
+        convention.healthy.iter().any(|healthy| healthy.eq_ignore_ascii_case(said))
+    });
+    let migration = json.as_ref().and_then(|json| {
+        convention.migration_fields.iter().find_map(|field| json.get(field)).map(as_text)
+    });
+    let healthy = (200..300).contains(&status) && said_well;
+    let text = match said {
+        Some(said) => format!("GET {path}: {status} {said}"),
+        None => format!("GET {path}: {status}"),
+    };
+    Answer { healthy, text, migration }
+}
+
+fn as_text(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(status: u16, body: &str) -> Answer {
+        judge("/api/health", status, body.as_bytes(), &Convention::default())
+    }
+
+    #[test]
+    fn the_documented_answer_is_healthy_and_tells_the_migration() {
+        let answer = judged(200, r#"{"status":"ok","db_migration":"0008"}"#);
+        assert!(answer.healthy);
+        assert_eq!(answer.migration, Some(Some("0008".into())));
+    }
+
+    #[test]
+    fn a_degraded_answer_is_not_healthy_whatever_its_http_status() {
+        assert!(!judged(503, r#"{"status":"degraded"}"#).healthy);
+        assert!(!judged(200, r#"{"status":"degraded"}"#).healthy);
+        assert!(!judged(503, r#"{"status":"ok"}"#).healthy);
+    }
+
+    #[test]
+    fn a_migration_that_is_not_known_yet_is_told_apart_from_none_at_all() {
+        assert_eq!(judged(200, r#"{"status":"ok","schema_revision":null}"#).migration, Some(None));
+        assert_eq!(judged(200, r#"{"status":"ok"}"#).migration, None);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_json_counts_by_its_http_status() {
+        assert!(judged(200, "fine").healthy);
+        assert!(!judged(500, "").healthy);
+    }
+}

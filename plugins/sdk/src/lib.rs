@@ -1,0 +1,112 @@
+//! Write upgrade procedures for `tessallite-up`.
+//!
+//! A plugin is a type that implements [`Procedure`], handed to [`export!`]:
+//!
+//! ```ignore
+//! use tessallite_up_sdk::prelude::*;
+//!
+//! struct Announce;
+//!
+//! impl Procedure for Announce {
+//!     fn describe() -> Description {
+//!         Description::new("announce", "1.0.0", "Says what is about to happen")
+//!     }
+//!
+//!     fn make_plan(_request: &Request) -> Result<Proposal, Refusal> {
+//!         Ok(Extension::new()
+//!             .step(Position::First, Step::new("announce/say", "Say what is about to happen"))
+//!             .into())
+//!     }
+//! }
+//!
+//! export!(Announce);
+//! ```
+//!
+//! The contract itself, with what each function does and promises, is in `wit/`.
+
+#[doc(hidden)]
+pub mod bindings {
+    wit_bindgen::generate!({
+        world: "plugin",
+        path: "../../wit",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_bindings",
+        default_bindings_module: "tessallite_up_sdk::bindings",
+        additional_derives: [PartialEq, Clone],
+    });
+}
+
+#[doc(hidden)]
+pub use bindings::export_bindings;
+
+mod apply;
+mod build;
+mod facts;
+pub mod gate;
+pub mod health;
+
+pub use bindings::exports::tessallite::up::procedure::{
+    BasePlan, Description, Extension, Fact, Intent, Outcome, Permission, PlacedStep, Plan,
+    Position, Proposal, Refusal, ReleaseImage, Request, Setting, Step, Upgrade,
+};
+pub use bindings::tessallite::up::effects::Effect;
+pub use bindings::tessallite::up::errors::Error;
+pub use bindings::tessallite::up::{docker, gcloud, host, http, sql};
+
+pub use apply::{carry_out, carry_out_all};
+pub use facts::{Facts, Settings};
+
+/// What most plugins want in scope.
+pub mod prelude {
+    pub use crate::host::Level;
+    pub use crate::{
+        Description, Effect, Error, Extension, Fact, Facts, Intent, Outcome, Plan, Position,
+        Procedure, Proposal, Refusal, Request, Settings, Step, Upgrade, carry_out, carry_out_all,
+        docker, export, gate, health, host, http, sql,
+    };
+}
+
+/// A procedure. Each call comes to a fresh instance: what a later call needs has to
+/// be in the plan, or in the facts that are returned.
+pub trait Procedure {
+    fn describe() -> Description;
+
+    /// Reads only; a change is answered with [`Error::Denied`].
+    fn make_plan(request: &Request) -> Result<Proposal, Refusal>;
+
+    /// Carries out one of this plugin's own steps. MUST be safe to call again from
+    /// its start. The default carries out the step's effects in their order.
+    fn apply(_request: &Request, step: &Step, _facts: &[Fact]) -> Result<Outcome, Error> {
+        carry_out_all(&step.effects)?;
+        Ok(Outcome::default())
+    }
+}
+
+/// Makes a type that implements [`Procedure`] the plugin of this crate.
+#[macro_export]
+macro_rules! export {
+    ($procedure:ty) => {
+        const _: () = {
+            struct Exported;
+            impl $crate::bindings::exports::tessallite::up::procedure::Guest for Exported {
+                fn describe() -> $crate::Description {
+                    <$procedure as $crate::Procedure>::describe()
+                }
+                fn make_plan(
+                    request: $crate::Request,
+                ) -> Result<$crate::Proposal, $crate::Refusal> {
+                    <$procedure as $crate::Procedure>::make_plan(&request)
+                }
+                fn apply(
+                    request: $crate::Request,
+                    step: $crate::Step,
+                    facts: Vec<$crate::Fact>,
+                ) -> Result<$crate::Outcome, $crate::Error> {
+                    <$procedure as $crate::Procedure>::apply(&request, &step, &facts)
+                }
+            }
+            $crate::export_bindings!(Exported with_types_in $crate::bindings);
+        };
+    };
+}
