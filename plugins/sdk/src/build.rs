@@ -29,7 +29,10 @@ impl Description {
     /// Something that the plugin will ask for, such as "docker.deploy", and why.
     #[must_use]
     pub fn request(mut self, function: &str, reason: &str) -> Self {
-        self.requests.push(Permission { function: function.into(), reason: reason.into() });
+        self.requests.push(Permission {
+            function: function.into(),
+            reason: reason.into(),
+        });
         self
     }
 }
@@ -59,7 +62,11 @@ impl Step {
 
 impl Plan {
     pub fn new() -> Self {
-        Self { steps: Vec::new(), notes: Vec::new(), facts: Vec::new() }
+        Self {
+            steps: Vec::new(),
+            notes: Vec::new(),
+            facts: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -76,7 +83,10 @@ impl Plan {
 
     #[must_use]
     pub fn fact(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.facts.push(Fact { name: name.into(), value: value.into() });
+        self.facts.push(Fact {
+            name: name.into(),
+            value: value.into(),
+        });
         self
     }
 }
@@ -89,7 +99,11 @@ impl Default for Plan {
 
 impl Extension {
     pub fn new() -> Self {
-        Self { steps: Vec::new(), notes: Vec::new(), facts: Vec::new() }
+        Self {
+            steps: Vec::new(),
+            notes: Vec::new(),
+            facts: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -138,13 +152,19 @@ impl Outcome {
 
     #[must_use]
     pub fn fact(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.facts.push(Fact { name: name.into(), value: value.into() });
+        self.facts.push(Fact {
+            name: name.into(),
+            value: value.into(),
+        });
         self
     }
 }
 
 impl Default for Outcome {
     fn default() -> Self {
-        Self { facts: Vec::new(), report: Vec::new() }
+        Self {
+            facts: Vec::new(),
+            report: Vec::new(),
+        }
     }
 }

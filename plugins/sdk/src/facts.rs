@@ -8,11 +8,18 @@ pub struct Facts<'a>(pub &'a [Fact]);
 
 impl<'a> Facts<'a> {
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().rev().find(|fact| fact.name == name).map(|fact| fact.value.as_str())
+        self.0
+            .iter()
+            .rev()
+            .find(|fact| fact.name == name)
+            .map(|fact| fact.value.as_str())
     }
 
     /// The facts whose names begin with `prefix`, with the rest of their names.
-    pub fn below<'p>(&self, prefix: &'p str) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a, 'p> {
+    pub fn below<'p>(
+        &self,
+        prefix: &'p str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a, 'p> {
         self.0
             .iter()
             .filter_map(move |fact| Some((fact.name.strip_prefix(prefix)?, fact.value.as_str())))
@@ -29,7 +36,12 @@ impl<'a> Settings<'a> {
     }
 
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.settings.iter().rev().find(|s| s.name == name).map(|s| s.value.as_str())
+        self.0
+            .settings
+            .iter()
+            .rev()
+            .find(|s| s.name == name)
+            .map(|s| s.value.as_str())
     }
 
     /// `true`, `yes` and `1` are yes; `false`, `no` and `0` are no; absent is no.
@@ -40,7 +52,9 @@ impl<'a> Settings<'a> {
         match self.get(name) {
             None | Some("false" | "no" | "0") => Ok(false),
             Some("true" | "yes" | "1") => Ok(true),
-            Some(other) => Err(format!("the setting {name} must be true or false, not {other:?}")),
+            Some(other) => Err(format!(
+                "the setting {name} must be true or false, not {other:?}"
+            )),
         }
     }
 
@@ -58,7 +72,12 @@ impl<'a> Settings<'a> {
 
     /// The items of a comma-separated list; absent: `None`.
     pub fn list(&self, name: &str) -> Option<Vec<&'a str>> {
-        self.get(name)
-            .map(|value| value.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
+        self.get(name).map(|value| {
+            value
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .collect()
+        })
     }
 }

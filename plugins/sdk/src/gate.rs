@@ -57,8 +57,14 @@ struct Waiting<'a> {
 /// # Errors
 /// `TimedOut` when a gate has not passed in its time, naming every such service.
 pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
-    let mut open: Vec<Waiting> =
-        gates.iter().map(|gate| Waiting { gate, answers: 0, last: String::new() }).collect();
+    let mut open: Vec<Waiting> = gates
+        .iter()
+        .map(|gate| Waiting {
+            gate,
+            answers: 0,
+            last: String::new(),
+        })
+        .collect();
     let started = host::elapsed();
     let mut pause = FIRST_PAUSE_MS;
     loop {
@@ -70,15 +76,21 @@ pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
             return Ok(());
         }
         let seconds = host::elapsed().saturating_sub(started) / 1000;
-        let late: Vec<&Waiting> =
-            open.iter().filter(|w| seconds >= u64::from(w.gate.timeout_s)).collect();
+        let late: Vec<&Waiting> = open
+            .iter()
+            .filter(|w| seconds >= u64::from(w.gate.timeout_s))
+            .collect();
         if !late.is_empty() {
             return Err(too_late(&late));
         }
         host::sleep(pause);
         // A service that has begun to answer is asked again at once.
         let answering = open.iter().any(|waiting| waiting.answers > 0);
-        pause = if answering { FIRST_PAUSE_MS } else { (pause * 3 / 2).min(LONGEST_PAUSE_MS) };
+        pause = if answering {
+            FIRST_PAUSE_MS
+        } else {
+            (pause * 3 / 2).min(LONGEST_PAUSE_MS)
+        };
     }
 }
 
@@ -115,7 +127,9 @@ fn look(gate: &Gate) -> Look {
     if let Some(why) = not_running_well(&service) {
         return Look::NotYet(why);
     }
-    let Some(port) = gate.port else { return Look::Healthy };
+    let Some(port) = gate.port else {
+        return Look::Healthy;
+    };
     match health::ask(&gate.service, port, &gate.convention) {
         Ok(Some(answer)) if answer.healthy => Look::Healthy,
         Ok(Some(answer)) => Look::NotYet(answer.text),
@@ -158,7 +172,9 @@ fn container_not_well(container: &Container) -> Option<String> {
 fn too_late(late: &[&Waiting]) -> Error {
     let mut names = Vec::new();
     for waiting in late {
-        let Gate { service, timeout_s, .. } = waiting.gate;
+        let Gate {
+            service, timeout_s, ..
+        } = waiting.gate;
         host::report_gate(service, &GateState::Failed(waiting.last.clone()));
         names.push(format!("{service} after {timeout_s} s ({})", waiting.last));
     }

@@ -1,0 +1,96 @@
+//! What the installation is before anything is touched.
+
+use std::collections::BTreeMap;
+
+use tessallite_up_sdk::docker::{self, Engine, Service};
+use tessallite_up_sdk::health::{self, Answer};
+use tessallite_up_sdk::sql::{self, Database, DumpTarget};
+use tessallite_up_sdk::{Error, Refusal};
+
+use crate::options::{Options, documented_port};
+use crate::schemas::{self, Revisions};
+
+/// Where a service answers its health, and what it says.
+pub struct Health {
+    pub port: u16,
+    pub answer: Answer,
+}
+
+pub struct Survey {
+    pub engine: Engine,
+    /// All services of the project, dependencies first.
+    pub services: Vec<Service>,
+    pub health: BTreeMap<String, Health>,
+    /// Why a service that should answer HTTP does not.
+    pub silent: BTreeMap<String, String>,
+    pub database: Result<Database, Error>,
+    pub schemas: Result<Revisions, Error>,
+    pub dump_target: Result<DumpTarget, Error>,
+}
+
+impl Survey {
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+}
+
+/// # Errors
+/// Only where nothing can be said at all: no engine, no valid project.
+pub fn look(options: &Options) -> Result<Survey, Refusal> {
+    let engine = docker::get_engine()?;
+    let services = docker::list_services()?;
+    let mut survey = Survey {
+        engine,
+        services,
+        health: BTreeMap::new(),
+        silent: BTreeMap::new(),
+        database: sql::get_database("internal"),
+        schemas: schemas::read(options.migration_table),
+        dump_target: sql::get_dump_target(),
+    };
+    for service in survey
+        .services
+        .iter()
+        .filter(|service| !service.containers.is_empty())
+    {
+        if service.name == options.database_service || options.never_asked(&service.name) {
+            continue;
+        }
+        match find_health(service, options).map_err(Refusal::Usage)? {
+            Found::Answer(health) => {
+                survey.health.insert(service.name.clone(), health);
+            }
+            Found::Silent(why) => {
+                survey.silent.insert(service.name.clone(), why);
+            }
+            Found::NotHttp => {}
+        }
+    }
+    Ok(survey)
+}
+
+enum Found {
+    Answer(Health),
+    Silent(String),
+    /// Nothing says that it should answer HTTP.
+    NotHttp,
+}
+
+fn find_health(service: &Service, options: &Options) -> Result<Found, String> {
+    let convention = options.convention(&service.name);
+    let ports = options.ports(&service.name, &service.ports)?;
+    let mut silence: Vec<String> = Vec::new();
+    for port in ports {
+        match health::ask(&service.name, port, &convention) {
+            Ok(Some(answer)) => return Ok(Found::Answer(Health { port, answer })),
+            Ok(None) => silence.push(format!("port {port} knows no health path")),
+            Err(error) => silence.push(error.text().to_owned()),
+        }
+    }
+    let expected = documented_port(&service.name).is_some();
+    Ok(if expected {
+        Found::Silent(silence.join("; "))
+    } else {
+        Found::NotHttp
+    })
+}
