@@ -42,6 +42,7 @@ impl Procedure for Compose {
             "docker.resolve",
             "check that every image is in its registry",
         )
+        .request("docker.preview-pin", "check that the project's files can be written")
         .request("docker.pull", "pull the images before any service stops")
         .request(
             "docker.pin",

@@ -1,6 +1,6 @@
 //! The plan: what is done in which order, and what each step waits for.
 
-use tessallite_up_sdk::docker::{DeployChange, ImageChange, PinChange, PullChange, ServiceImage};
+use tessallite_up_sdk::docker::{self, DeployChange, ImageChange, PinChange, PullChange, ServiceImage};
 use tessallite_up_sdk::gate::Gate;
 use tessallite_up_sdk::sql::DumpChange;
 use tessallite_up_sdk::{Effect, Facts, Plan, Request, Step, Upgrade};
@@ -72,6 +72,16 @@ fn pull(targets: &[Target]) -> Step {
 }
 
 fn pin(targets: &[Target]) -> Option<Step> {
+    let change = pins(targets)?;
+    Some(
+        Step::new("pin", "Write the new images into the project's files")
+            .effect(Effect::DockerPin(change))
+            .timeout_s(60),
+    )
+}
+
+/// What the project's files have to say; `None` where they say it already.
+pub fn pins(targets: &[Target]) -> Option<PinChange> {
     let images: Vec<ImageChange> = targets
         .iter()
         .filter(|target| target.before != target.after)
@@ -83,14 +93,7 @@ fn pin(targets: &[Target]) -> Option<Step> {
             })
         })
         .collect();
-    if images.is_empty() {
-        return None;
-    }
-    Some(
-        Step::new("pin", "Write the new images into the project's files")
-            .effect(Effect::DockerPin(PinChange { images }))
-            .timeout_s(60),
-    )
+    (!images.is_empty()).then_some(PinChange { images })
 }
 
 fn deploy_levels(survey: &Survey, targets: &[Target], options: &Options) -> Vec<Vec<String>> {
@@ -183,6 +186,9 @@ fn notes(
              (--expect-migration), only that all agree"
         ),
     });
+    if let Some(Ok(edits)) = pins(targets).map(|change| docker::preview_pin(&change)) {
+        plan.notes.extend(edits);
+    }
     for target in targets {
         let reference = Reference::parse(&target.before);
         let name = &target.service;

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tessallite_up_sdk::docker::{Condition, ContainerState, Service};
+use tessallite_up_sdk::docker::{self, Condition, ContainerState, Service};
 use tessallite_up_sdk::gate::not_running_well;
 use tessallite_up_sdk::{Refusal, Request, Upgrade};
 
 use crate::migration;
 use crate::options::Options;
-use crate::plan::human_bytes;
+use crate::plan::{human_bytes, pins};
 use crate::reference::{Reference, version_of};
 use crate::survey::Survey;
 use crate::targets::Target;
@@ -29,6 +29,7 @@ pub fn check(
     if problems.is_empty() && nothing_to_do(survey, targets) {
         return already_there(survey, upgrade, options);
     }
+    files(targets, &mut problems);
     services(survey, targets, &mut problems);
     space(survey, targets, &mut problems);
     if problems.is_empty() {
@@ -71,6 +72,14 @@ fn images(survey: &Survey, targets: &[Target], problems: &mut Problems) {
                 }
             }
         }
+    }
+}
+
+fn files(targets: &[Target], problems: &mut Problems) {
+    if let Some(change) = pins(targets)
+        && let Err(error) = docker::preview_pin(&change)
+    {
+        problems.push(format!("the project's files: {}", error.text()));
     }
 }
 
@@ -248,11 +257,8 @@ pub fn runs(survey: &Survey, target: &Target) -> bool {
         .containers
         .windows(2)
         .all(|two| two[0].image_id == two[1].image_id);
-    let digest = target.image.as_ref().ok().map(|image| &image.digest);
-    !service.containers.is_empty()
-        && one_image
-        && digest.is_some()
-        && service.digest.as_ref() == digest
+    let known = target.image.as_ref().is_ok_and(|image| service.digests.contains(&image.digest));
+    !service.containers.is_empty() && one_image && known
 }
 
 fn nothing_to_do(survey: &Survey, targets: &[Target]) -> bool {

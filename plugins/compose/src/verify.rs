@@ -38,7 +38,7 @@ fn images(facts: Facts) -> Result<(), Error> {
         };
         if let Some(why) = gate::not_running_well(service) {
             wrong.push(format!("{name}: {why}"));
-        } else if service.digest.as_deref() != Some(digest) {
+        } else if !service.digests.iter().any(|known| known == digest) {
             let runs = service
                 .digest
                 .as_deref()

@@ -87,6 +87,14 @@ pub trait Procedure {
 #[macro_export]
 macro_rules! export {
     ($procedure:ty) => {
+        // Elsewhere than in a component there is nobody to export to: this is how the
+        // plugin's unit tests run on the machine that builds it.
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn(
+            &$crate::Request,
+        ) -> Result<$crate::Proposal, $crate::Refusal> =
+            <$procedure as $crate::Procedure>::make_plan;
+        #[cfg(target_family = "wasm")]
         const _: () = {
             struct Exported;
             impl $crate::bindings::exports::tessallite::up::procedure::Guest for Exported {

@@ -1,0 +1,1 @@
+UPDATE tess_system.users SET email_verified = true, full_name = full_name || ' (migrated)' WHERE id <= 60;
