@@ -1,1 +1,12 @@
 //! Upgrades a running Tessallite installation, and can always bring it back.
+//!
+//! `ARCHITECTURE.md` beside this crate says what is where and why.
+
+pub mod capability;
+pub mod cli;
+pub mod contract;
+pub mod engine;
+pub mod plugin;
+pub mod report;
+pub mod settings;
+pub mod text;

@@ -1,3 +1,17 @@
 //! What the host can do to the outside world, one module a capability.
+//!
+//! Capabilities never import each other. Each implements its interface of the contract
+//! for [`Context`], and asks [`Conduct`] before every call.
 
+pub mod conduct;
+mod context;
+pub mod docker;
 pub mod error;
+mod gcloud;
+mod host;
+pub mod http;
+pub mod sql;
+
+pub use conduct::{Conduct, GateState, Notice};
+pub use context::{Context, Services};
+pub use error::{Error, Kind, Result};

@@ -1,0 +1,189 @@
+//! Recreating and stopping services, by the operator's own `docker compose`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Client;
+use super::containers::Found;
+use super::images::Pinned;
+use super::model::ServiceModel;
+use crate::capability::docker::reference::Reference;
+use crate::capability::docker::types::{DeployedContainer, ServiceImage};
+use crate::capability::error::{Error, Result};
+
+/// What a deployment has to come to, for one service.
+struct Goal<'a> {
+    service: &'a str,
+    pinned: Pinned,
+    /// The engine's ID of the pinned image.
+    image_id: String,
+}
+
+impl Client {
+    /// Recreates these services, and only these, on what the project's files say now,
+    /// keeping the number of their containers. Afterwards their containers are
+    /// started, and each runs the image of the change; their health is not waited for.
+    /// A service that already runs so is left alone. What is returned are their
+    /// containers, for [`super::WatchHandle::add`].
+    ///
+    /// It is carried to its end even when the caller goes away.
+    ///
+    /// Errors: `Conflict` when the files say another image, `Failed` when an image
+    /// has not been pulled or Compose fails.
+    pub async fn up(&self, services: &[ServiceImage]) -> Result<Vec<DeployedContainer>> {
+        self.forget_model().await;
+        let names: Vec<&str> = services.iter().map(|service| service.service.as_str()).collect();
+        let model = self.check_services(&names).await?;
+        let mut goals = Vec::new();
+        for wanted in services {
+            let modelled = Self::modelled(&model, &wanted.service)?;
+            goals.push(self.prepare(wanted, modelled).await?);
+        }
+        let before = self.containers(&model.project).await?;
+        let args = up_args(&goals, &before);
+        self.inner.compose.change(&format!("recreating {}", names.join(", ")), &args).await?;
+        let after = self.containers(&model.project).await?;
+        verify(&goals, &before, after)
+    }
+
+    /// The files must say the image of the change, and its tag must name that image:
+    /// Compose goes by both.
+    async fn prepare<'a>(
+        &self,
+        wanted: &'a ServiceImage,
+        modelled: &ServiceModel,
+    ) -> Result<Goal<'a>> {
+        let service = wanted.service.as_str();
+        let pinned = Pinned::check(&wanted.image)?;
+        if !says(&modelled.image, &pinned) {
+            return Err(Error::conflict(format!(
+                "the project's files say {} for {service}, and not {}",
+                modelled.image, pinned.reference
+            )));
+        }
+        let Some(image_id) = self.local_id(&pinned).await? else {
+            return Err(Error::failed(format!(
+                "{} for {service} has not been pulled",
+                pinned.by_digest()
+            )));
+        };
+        self.tag(&image_id, &pinned.reference).await?;
+        Ok(Goal { service, pinned, image_id })
+    }
+
+    /// Afterwards none of the services runs; each had its own grace period.
+    ///
+    /// Errors: `Failed` when Compose fails or a container goes on.
+    pub async fn stop(&self, services: &[String]) -> Result<()> {
+        let names: Vec<&str> = services.iter().map(String::as_str).collect();
+        let model = self.check_services(&names).await?;
+        let doing = format!("stopping {}", names.join(", "));
+        let args = ["stop", "--"].into_iter().chain(names.iter().copied()).map(str::to_owned);
+        self.inner.compose.change(&doing, &args.collect::<Vec<_>>()).await?;
+        let left = self.containers(&model.project).await?;
+        let running =
+            left.iter().find(|found| found.is_running() && names.contains(&found.service.as_str()));
+        match running {
+            Some(found) => {
+                Err(Error::failed(format!("{doing}: {} still runs", found.container.name)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Both may be spelled differently, such as with or without `docker.io`.
+fn says(model: &str, pinned: &Pinned) -> bool {
+    let Ok(model) = Reference::parse(model) else { return false };
+    let wanted = &pinned.reference;
+    let tag = |reference: &Reference| match (reference.tag(), reference.digest()) {
+        (None, None) => Some("latest".to_owned()),
+        (tag, _) => tag.map(str::to_owned),
+    };
+    model.normalized_repository() == wanted.normalized_repository()
+        && model.digest().is_none_or(|digest| digest == pinned.digest)
+        && (model.digest().is_some() || tag(&model) == tag(wanted))
+}
+
+fn up_args(goals: &[Goal<'_>], before: &[Found]) -> Vec<String> {
+    let mut args: Vec<String> = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never"]
+        .map(str::to_owned)
+        .to_vec();
+    let counts = counts(before);
+    for goal in goals {
+        if let Some(count) = counts.get(goal.service) {
+            args.push("--scale".to_owned());
+            args.push(format!("{}={count}", goal.service));
+        }
+    }
+    args.push("--".to_owned());
+    args.extend(goals.iter().map(|goal| goal.service.to_owned()));
+    args
+}
+
+/// By their numbers: a recreation that was broken off leaves two of the same.
+fn counts(found: &[Found]) -> BTreeMap<&str, usize> {
+    let mut numbers: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for found in found {
+        numbers.entry(found.service.as_str()).or_default().insert(found.number);
+    }
+    numbers.into_iter().map(|(service, numbers)| (service, numbers.len())).collect()
+}
+
+/// Compose exits with 0 in more cases than those in which all is as wanted.
+fn verify(
+    goals: &[Goal<'_>],
+    before: &[Found],
+    after: Vec<Found>,
+) -> Result<Vec<DeployedContainer>> {
+    for goal in goals {
+        let mut own = after.iter().filter(|found| found.service == goal.service).peekable();
+        if own.peek().is_none() {
+            return Err(Error::failed(format!("recreating {}: it has no container", goal.service)));
+        }
+        if let Some(wrong) = own.find(|found| found.container.image_id != goal.image_id) {
+            return Err(Error::failed(format!(
+                "recreating {}: {} was created from {} instead of {} ({})",
+                goal.service,
+                wrong.container.name,
+                wrong.container.image_id,
+                goal.image_id,
+                goal.pinned.by_digest(),
+            )));
+        }
+    }
+    let old: BTreeSet<&str> = before.iter().map(|found| found.container.id.as_str()).collect();
+    let ours =
+        after.into_iter().filter(|found| goals.iter().any(|goal| goal.service == found.service));
+    Ok(ours
+        .map(|found| DeployedContainer {
+            fresh: !old.contains(found.container.id.as_str()),
+            service: found.service,
+            id: found.container.id,
+            name: found.container.name,
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::docker::types::PinnedImage;
+
+    #[test]
+    fn spelling_is_not_a_difference_but_the_image_is() {
+        let digest = format!("sha256:{}", "aa".repeat(32));
+        let image = PinnedImage {
+            reference: "docker.io/library/postgres:15".to_owned(),
+            digest: digest.clone(),
+        };
+        let pinned = Pinned::check(&image).unwrap();
+        assert!(says("postgres:15", &pinned));
+        assert!(says(&format!("postgres:15@{digest}"), &pinned));
+        assert!(says(&format!("postgres@{digest}"), &pinned));
+        assert!(!says("postgres:16", &pinned));
+        assert!(!says("postgres", &pinned));
+        assert!(!says(&format!("postgres:15@sha256:{}", "bb".repeat(32)), &pinned));
+        assert!(!says("r.example/postgres:15", &pinned));
+        assert!(!says("", &pinned));
+    }
+}

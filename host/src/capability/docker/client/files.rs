@@ -1,0 +1,205 @@
+//! The Compose files in effect, found by Compose's own rules.
+
+use std::path::{Path, PathBuf};
+
+use saphyr::{LoadableYamlNode, Yaml};
+
+use crate::capability::docker::types::Location;
+use crate::capability::error::{Error, Result};
+
+/// Compose's names, in the order in which it prefers them.
+const NAMES: &[&str] =
+    &["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+const OVERRIDES: &[&str] = &[
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+/// More than this many files is a circle of includes.
+const MOST_FILES: usize = 100;
+
+/// The files of the project, in the order in which Compose merges them; behind each
+/// those that it includes, as far as they are named without variables.
+///
+/// Errors: `Invalid` when there is no Compose file.
+pub(super) fn in_effect(location: &Location) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for file in named(location)? {
+        add(&mut files, file);
+    }
+    Ok(files)
+}
+
+fn named(location: &Location) -> Result<Vec<PathBuf>> {
+    let here = &location.project_dir;
+    if !location.files.is_empty() {
+        return Ok(location.files.iter().map(|file| here.join(file)).collect());
+    }
+    let lookup = |name: &str| {
+        let own = std::env::var(name).ok().filter(|value| !value.is_empty());
+        own.or_else(|| from_env_files(location, name))
+    };
+    if let Some(list) = lookup("COMPOSE_FILE") {
+        let separator = lookup("COMPOSE_PATH_SEPARATOR").unwrap_or_else(|| ":".to_owned());
+        let parts = list.split(separator.as_str()).filter(|part| !part.is_empty());
+        return Ok(parts.map(|part| here.join(part)).collect());
+    }
+    default_files(here)
+}
+
+/// In the project's directory, or in the nearest one above it.
+fn default_files(here: &Path) -> Result<Vec<PathBuf>> {
+    let directory = std::path::absolute(here).unwrap_or_else(|_| here.to_owned());
+    for directory in directory.ancestors() {
+        let first = |names: &[&str]| {
+            names.iter().map(|name| directory.join(name)).find(|file| file.is_file())
+        };
+        if let Some(file) = first(NAMES) {
+            return Ok(std::iter::once(file).chain(first(OVERRIDES)).collect());
+        }
+    }
+    Err(Error::invalid(format!(
+        "there is no Compose project in {}: looked for {}, there and above",
+        directory.display(),
+        NAMES.join(", ")
+    ))
+    .hint("name the project's directory, or its files"))
+}
+
+fn from_env_files(location: &Location, name: &str) -> Option<String> {
+    let default = [PathBuf::from(".env")];
+    let files: &[PathBuf] =
+        if location.env_files.is_empty() { &default } else { &location.env_files };
+    files.iter().rev().find_map(|file| {
+        let text = std::fs::read_to_string(location.project_dir.join(file)).ok()?;
+        env_value(&text, name)
+    })
+}
+
+/// The value of a variable in an env file, without interpolation: these lists of
+/// files are hardly ever written with it.
+fn env_value(text: &str, name: &str) -> Option<String> {
+    let values = text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let value = line.strip_prefix(name)?.trim_start().strip_prefix('=')?.trim();
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+        Some(match quote {
+            Some(quote) => value.get(1..)?.split(quote).next().unwrap_or_default(),
+            None => value.split(" #").next().unwrap_or_default().trim_end(),
+        })
+    });
+    values.last().filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+fn add(files: &mut Vec<PathBuf>, file: PathBuf) {
+    if files.contains(&file) || files.len() >= MOST_FILES {
+        return;
+    }
+    // Files that cannot be read are Compose's to complain about.
+    let text = std::fs::read_to_string(&file).unwrap_or_default();
+    let directory = file.parent().map(Path::to_owned).unwrap_or_default();
+    files.push(file);
+    for included in includes(&text) {
+        add(files, directory.join(included));
+    }
+}
+
+/// What `include:` names: files of this machine, no variables, no repositories.
+fn includes(text: &str) -> Vec<String> {
+    let Ok(documents) = Yaml::load_from_str(text) else { return Vec::new() };
+    let list = documents.first().and_then(|document| document.as_mapping_get("include"));
+    let entries = list.and_then(|list| list.as_vec()).map(Vec::as_slice).unwrap_or_default();
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.as_mapping_get("path").unwrap_or(entry);
+        let several = path.as_vec().map(Vec::as_slice).unwrap_or(std::slice::from_ref(path));
+        paths.extend(several.iter().filter_map(|path| path.as_str()).map(str::to_owned));
+    }
+    paths.retain(|path| !path.contains('$') && !path.contains("://") && !path.starts_with("git@"));
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(files: &[(&str, &str)]) -> (tempfile::TempDir, Location) {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let location = Location { project_dir: directory.path().to_owned(), ..Location::default() };
+        (directory, location)
+    }
+
+    fn names(location: &Location) -> Vec<String> {
+        let files = in_effect(location).unwrap();
+        let shown = files
+            .iter()
+            .map(|file| file.strip_prefix(&location.project_dir).unwrap().display().to_string());
+        shown.collect()
+    }
+
+    #[test]
+    fn the_default_file_comes_with_its_override_and_what_it_includes() {
+        let (_directory, location) = project(&[
+            (
+                "docker-compose.yml",
+                "include:\n  - other/a.yaml\n  - path: [b.yaml, \"${X}.yaml\"]\n  - oci://far/away\nservices: {}\n",
+            ),
+            ("docker-compose.override.yml", "services: {}\n"),
+            ("other/a.yaml", "include: [c.yaml]\n"),
+            ("other/c.yaml", "include: [a.yaml]\n"),
+            ("b.yaml", ""),
+        ]);
+        assert_eq!(
+            names(&location),
+            [
+                "docker-compose.yml",
+                "other/a.yaml",
+                "other/c.yaml",
+                "b.yaml",
+                "docker-compose.override.yml"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_env_file_names_the_files() {
+        let (_directory, location) = project(&[
+            (
+                ".env",
+                "# COMPOSE_FILE=no\nCOMPOSE_PATH_SEPARATOR=','\nexport COMPOSE_FILE=\"a.yaml,b.yaml\" # two\n",
+            ),
+            ("compose.yaml", ""),
+        ]);
+        assert_eq!(names(&location), ["a.yaml", "b.yaml"]);
+    }
+
+    #[test]
+    fn flags_win() {
+        let (_directory, mut location) =
+            project(&[(".env", "COMPOSE_FILE=a.yaml"), ("compose.yaml", "")]);
+        location.files = vec![PathBuf::from("z.yaml")];
+        assert_eq!(names(&location), ["z.yaml"]);
+    }
+
+    #[test]
+    fn without_a_project_the_names_looked_for_are_told() {
+        let (_directory, location) = project(&[]);
+        let error = in_effect(&location).unwrap_err();
+        assert!(error.message.contains("docker-compose.yml"), "{error}");
+    }
+
+    #[test]
+    fn values_end_at_their_quote_or_comment() {
+        assert_eq!(env_value("A=1\nB=x#y # z\n", "B").as_deref(), Some("x#y"));
+        assert_eq!(env_value("B='x # y' # z", "B").as_deref(), Some("x # y"));
+        assert_eq!(env_value("BB=1\n", "B"), None);
+        assert_eq!(env_value("B=\n", "B"), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! The Docker Engine and `docker compose`, for one installation.
+//!
+//! The engine is asked through its API; whatever has Compose's meaning (merging,
+//! interpolation, profiles, recreation) is left to the operator's own
+//! `docker compose`. Only this module knows bollard.
+
+mod compose;
+mod containers;
+mod credentials;
+mod deploy;
+mod diagnose;
+mod endpoint;
+mod engine;
+mod exec;
+mod failure;
+mod files;
+mod images;
+mod model;
+mod progress;
+mod pull;
+mod registry;
+mod routes;
+mod services;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use tokio::sync::Mutex;
+
+use self::compose::Compose;
+use self::model::{Model, ServiceModel};
+use super::types::Location;
+use crate::capability::error::{Error, Result};
+
+pub use self::exec::{ExecEnd, ExecStream, Input};
+pub use self::watch::{Watch, WatchHandle};
+
+/// How long a pull may show no sign of life.
+const PULL_STALL: Duration = Duration::from_secs(60);
+
+/// A connection to the engine and the Compose project of one installation. Clones
+/// share it.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+    pull_stall: Duration,
+}
+
+struct Inner {
+    docker: Docker,
+    compose: Compose,
+    facts: engine::Facts,
+    /// Where the engine's published ports are reached.
+    host: String,
+    model: Mutex<Option<Arc<Model>>>,
+}
+
+impl Client {
+    /// Finds the engine that the operator's `docker` command would use, and makes
+    /// sure that it and `docker compose` can be worked with.
+    ///
+    /// Errors: `Unavailable` when no engine answers; `Failed` when the engine refuses
+    /// this user or is too old, or when there is no `docker compose` of version 2.
+    pub async fn connect(location: Location) -> Result<Self> {
+        let compose = Compose::new(location);
+        let compose_version = compose.version().await?;
+        let endpoint = endpoint::find().await?;
+        let facts = engine::Facts::learn(&endpoint, compose_version).await?;
+        let inner = Inner {
+            docker: endpoint.docker,
+            compose,
+            facts,
+            host: endpoint.host,
+            model: Mutex::new(None),
+        };
+        Ok(Self { inner: Arc::new(inner), pull_stall: PULL_STALL })
+    }
+
+    /// A pull that shows no sign of life for this long is given up.
+    #[must_use]
+    pub fn with_pull_stall(mut self, limit: Duration) -> Self {
+        self.pull_stall = limit;
+        self
+    }
+
+    /// Forgets the Compose model: the next question reads the project's files anew.
+    /// To be called after every change to them.
+    pub async fn forget_model(&self) {
+        *self.inner.model.lock().await = None;
+    }
+
+    /// The Compose files in effect, those that others include behind them.
+    ///
+    /// Errors: `Invalid` when there is no Compose project here.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        files::in_effect(self.inner.compose.location())
+    }
+
+    /// The environment that the Compose model gives the service: what the image
+    /// sets by itself is not in it.
+    ///
+    /// Errors: `NotFound` when the model has no such service.
+    pub async fn environment(&self, service: &str) -> Result<BTreeMap<String, String>> {
+        let model = self.model().await?;
+        Ok(Self::modelled(&model, service)?.environment.clone())
+    }
+
+    fn docker(&self) -> &Docker {
+        &self.inner.docker
+    }
+
+    /// The Compose model, read when it is not known yet.
+    async fn model(&self) -> Result<Arc<Model>> {
+        let mut slot = self.inner.model.lock().await;
+        if let Some(model) = slot.as_ref() {
+            return Ok(Arc::clone(model));
+        }
+        // Asked first because Compose's own answer does not say where it looked.
+        self.files()?;
+        let model = Arc::new(model::read(&self.inner.compose).await?);
+        *slot = Some(Arc::clone(&model));
+        Ok(model)
+    }
+
+    /// Every service name that comes from outside passes here before it goes anywhere
+    /// else: what is not in the model is not a service.
+    fn modelled<'a>(model: &'a Model, service: &str) -> Result<&'a ServiceModel> {
+        model.services.get(service).ok_or_else(|| {
+            let name: String = service.chars().take(100).flat_map(char::escape_debug).collect();
+            Error::not_found(format!(
+                "the Compose project {} has no service \"{name}\"",
+                model.project
+            ))
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! The interface `docker` of the contract.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::types::{PinnedImage, PullProgress};
+use super::{client::Client, pin};
+use crate::capability::conduct::{Conduct, Notice};
+use crate::capability::{Context, Error, Result};
+use crate::contract::Effect;
+use crate::contract::docker::{
+    DeployChange, Engine, ExecChange, ExecOutput, Host, PinChange, PullChange, RegistryImage,
+    Service, StopChange,
+};
+use crate::contract::errors;
+
+/// Pulls and questions to registries that go on at the same time.
+const SIDE_BY_SIDE: usize = 4;
+const MOST_REFERENCES: usize = 1_000;
+const MOST_LINES: u32 = 1_000;
+
+impl Host for Context {
+    async fn get_engine(&mut self) -> Result<Engine> {
+        self.read("docker.get-engine", async |s| Ok(s.docker.engine().await?.into())).await
+    }
+
+    async fn list_services(&mut self) -> Result<Vec<Service>> {
+        self.read("docker.list-services", async |s| {
+            Ok(s.docker.services().await?.into_iter().map(Into::into).collect())
+        })
+        .await
+    }
+
+    async fn get_service(&mut self, name: String) -> Result<Service> {
+        self.read("docker.get-service", async |s| Ok(s.docker.service(&name).await?.into())).await
+    }
+
+    async fn logs(&mut self, service: String, tail: u32) -> Result<String> {
+        self.read("docker.logs", async |s| s.docker.logs(&service, tail.min(MOST_LINES)).await)
+            .await
+    }
+
+    async fn resolve(
+        &mut self,
+        references: Vec<String>,
+    ) -> wasmtime::Result<Vec<Result<RegistryImage, errors::Error>>> {
+        let asked = references.len();
+        let answers = self
+            .read("docker.resolve", async |s| {
+                if asked > MOST_REFERENCES {
+                    return Err(Error::invalid(format!("{asked} references at once are too many")));
+                }
+                let docker = &s.docker;
+                let one = async |reference: String| docker.resolve(&reference).await;
+                Ok(stream::iter(references).map(one).buffered(SIDE_BY_SIDE).collect::<Vec<_>>().await)
+            })
+            .await;
+        Ok(match answers {
+            Ok(answers) => {
+                answers.into_iter().map(|a| a.map(Into::into).map_err(Into::into)).collect()
+            }
+            Err(error) => vec![Err(error.into()); asked.min(MOST_REFERENCES)],
+        })
+    }
+
+    async fn preview_pin(&mut self, change: PinChange) -> Result<Vec<String>> {
+        self.read("docker.preview-pin", async |s| pin::preview(&s.docker, change).await).await
+    }
+
+    async fn pull(&mut self, change: PullChange) -> Result<()> {
+        let conduct = Arc::clone(self.conduct());
+        let run = self.run().to_owned();
+        self.change(Effect::DockerPull(change.clone()), async move |s| {
+            s.docker.keep_current_images(&run).await?;
+            let images = change.images.into_iter().map(PinnedImage::from);
+            let pulls = images.map(|image| pull_one(&s.docker, image, &conduct));
+            stream::iter(pulls).buffer_unordered(SIDE_BY_SIDE).try_collect().await
+        })
+        .await
+    }
+
+    async fn pin(&mut self, change: PinChange) -> Result<()> {
+        self.change(Effect::DockerPin(change.clone()), async move |s| {
+            pin::pin(&s.docker, change).await
+        })
+        .await
+    }
+
+    async fn deploy(&mut self, change: DeployChange) -> Result<()> {
+        let conduct = Arc::clone(self.conduct());
+        self.change(Effect::DockerDeploy(change.clone()), async move |s| {
+            let images: Vec<_> = change.services.into_iter().map(Into::into).collect();
+            let containers = s.docker.up(&images).await?;
+            conduct.notify(Notice::Deployed { containers });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn stop(&mut self, change: StopChange) -> Result<()> {
+        self.change(Effect::DockerStop(change.clone()), async move |s| {
+            s.docker.stop(&change.services).await
+        })
+        .await
+    }
+
+    async fn exec(&mut self, change: ExecChange) -> Result<ExecOutput> {
+        self.change(Effect::DockerExec(change.clone()), async move |s| {
+            Ok(s.docker.exec(&change.service, &change.argv).await?.into())
+        })
+        .await
+    }
+}
+
+async fn pull_one(docker: &Client, image: PinnedImage, conduct: &Arc<dyn Conduct>) -> Result<()> {
+    let what = image.reference.clone();
+    let progress = |PullProgress { done, total }| {
+        let total = (total > 0).then_some(total);
+        conduct.notify(Notice::Progress { what: what.clone(), done, total });
+    };
+    docker.pull(&image, progress).await
+}

@@ -1,0 +1,9 @@
+//! The docker capability: the Engine and the Compose project of one installation.
+
+pub mod client;
+mod convert;
+mod host;
+mod pin;
+mod reference;
+mod rewrite;
+pub mod types;

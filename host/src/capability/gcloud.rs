@@ -1,0 +1,53 @@
+//! The gcloud capability: in this version every call is denied.
+
+use super::{Context, Error, Result};
+use crate::contract::Effect;
+use crate::contract::gcloud::{
+    Backup, BackupChange, Host, RestoreChange, RevisionChange, RouteChange, Service,
+};
+
+fn not_offered<T>() -> Result<T> {
+    Err(Error::denied("this version of tessallite-up does not drive Google Cloud")
+        .hint("Docker Compose installations are supported: --plugin compose"))
+}
+
+impl Context {
+    async fn refused_read<T>(&self, function: &'static str) -> Result<T> {
+        self.read(function, |_| async { not_offered() }).await
+    }
+
+    /// Refused before it is recorded: nothing begins.
+    fn refused_change<T>(_effect: &Effect) -> Result<T> {
+        not_offered()
+    }
+}
+
+impl Host for Context {
+    async fn list_services(&mut self) -> Result<Vec<Service>> {
+        self.refused_read("gcloud.list-services").await
+    }
+
+    async fn list_backups(&mut self) -> Result<Vec<Backup>> {
+        self.refused_read("gcloud.list-backups").await
+    }
+
+    async fn resolve(&mut self, _image: String) -> Result<String> {
+        self.refused_read("gcloud.resolve").await
+    }
+
+    async fn deploy(&mut self, change: RevisionChange) -> Result<()> {
+        Self::refused_change(&Effect::RunDeploy(change))
+    }
+
+    async fn route(&mut self, change: RouteChange) -> Result<()> {
+        Self::refused_change(&Effect::RunRoute(change))
+    }
+
+    async fn create_backup(&mut self, change: BackupChange) -> Result<Backup> {
+        Self::refused_change(&Effect::InstanceBackup(change))
+    }
+
+    async fn restore_backup(&mut self, change: RestoreChange) -> Result<()> {
+        Self::refused_change(&Effect::InstanceRestore(change))
+    }
+}

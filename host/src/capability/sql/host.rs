@@ -1,0 +1,61 @@
+//! The interface `sql` of the contract.
+
+use std::sync::Arc;
+
+use super::types::{self, Progress};
+use crate::capability::conduct::Notice;
+use crate::capability::{Context, Result};
+use crate::contract::Effect;
+use crate::contract::sql::{
+    Backup, Database, DumpChange, DumpTarget, ExecuteChange, Host, Rows, Value,
+};
+
+impl Host for Context {
+    async fn get_database(&mut self, connection: String) -> Result<Database> {
+        self.read("sql.get-database", async |s| Ok(s.sql.info(&connection).await?.into())).await
+    }
+
+    async fn query(
+        &mut self,
+        connection: String,
+        statement: String,
+        params: Vec<Value>,
+    ) -> Result<Rows> {
+        let params: Vec<types::Value> = params.into_iter().map(Into::into).collect();
+        self.read("sql.query", async |s| {
+            Ok(s.sql.query(&connection, &statement, &params).await?.into())
+        })
+        .await
+    }
+
+    async fn get_dump_target(&mut self) -> Result<DumpTarget> {
+        self.read("sql.get-dump-target", async |s| Ok(s.backups.target().await?.into())).await
+    }
+
+    async fn list_backups(&mut self) -> Result<Vec<Backup>> {
+        self.read("sql.list-backups", async |s| {
+            Ok(s.backups.list().await?.backups.into_iter().map(Into::into).collect())
+        })
+        .await
+    }
+
+    async fn execute(&mut self, change: ExecuteChange) -> Result<u64> {
+        self.change(Effect::SqlExecute(change.clone()), async move |s| {
+            let params: Vec<types::Value> = change.params.into_iter().map(Into::into).collect();
+            s.sql.execute(&change.connection, &change.statement, &params).await
+        })
+        .await
+    }
+
+    async fn dump(&mut self, change: DumpChange) -> Result<Backup> {
+        let conduct = Arc::clone(self.conduct());
+        self.change(Effect::SqlDump(change.clone()), async move |s| {
+            let progress = |Progress { done, estimate }| {
+                let what = "backup".to_owned();
+                conduct.notify(Notice::Progress { what, done, total: Some(estimate.max(done)) });
+            };
+            Ok(s.backups.dump(&s.sql, &change.connection, &change.label, progress).await?.into())
+        })
+        .await
+    }
+}

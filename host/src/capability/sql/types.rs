@@ -1,0 +1,126 @@
+//! The data of the sql capability, as the host uses it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A cell of a result, or a parameter of a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    /// Text, and every type without a case of its own, as PostgreSQL writes it.
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Value>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    pub name: String,
+    pub server_version: String,
+    pub bytes: u64,
+    /// Tables outside the system schemas.
+    pub tables: u32,
+}
+
+/// Where a dump would go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpTarget {
+    pub directory: PathBuf,
+    pub free_bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    pub label: String,
+    /// Of the file on disk.
+    pub bytes: u64,
+    /// Of the file on disk, in hexadecimal.
+    pub sha256: String,
+    pub tables: u32,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+}
+
+/// The backups of a directory, and what had to be passed over there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Newest first.
+    pub backups: Vec<Backup>,
+    pub warnings: Vec<String>,
+}
+
+/// How far a dump has come, in bytes before compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub done: u64,
+    /// From the size of the tables on the server's disk: a guess.
+    pub estimate: u64,
+}
+
+/// What the caller wants to be kept beside a dump: the product's version, the
+/// state of its migrations.
+pub type Facts = BTreeMap<String, String>;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For one statement of `query`.
+    pub query: Duration,
+    /// For one statement of `execute`.
+    pub execute: Duration,
+    pub rows: usize,
+    /// Names and values of a result together.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            query: Duration::from_secs(30),
+            execute: Duration::from_secs(10 * 60),
+            rows: 10_000,
+            bytes: 4 << 20,
+        }
+    }
+}
+
+/// Never shown: `Debug` writes dots, and there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// For the one place that hands it to the server.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_does_not_show() {
+        let shown = format!("{:?}", Some(Password::new("hunter2")));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -1,0 +1,228 @@
+//! What the program takes on its command line and from its environment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::settings::Flags;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, or nothing to do; 1 a defect of this program; 2 usage or \
+configuration; 3 refused, or failed before the installation was changed; 4 denied by \
+policy; 5 failed and rolled back; 6 failed and not rolled back; 7 locked by another \
+run; 130 interrupted.";
+
+/// Upgrades a running Tessallite installation.
+///
+/// Without a command it makes a plan, shows it, asks, and carries it out.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = EXIT_CODES, args_conflicts_with_subcommands = true,
+          subcommand_negates_reqs = true, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub upgrade: Upgrade,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the plan and show it; change nothing
+    Plan(Plan),
+    /// Show what the installation is now, and its last run
+    Status,
+    /// Check whether the installation could be upgraded; change nothing
+    Doctor(Request),
+    /// List and inspect plugins
+    Plugin(Plugin),
+    /// Print the completion script of a shell
+    Completions(Completions),
+}
+
+/// Where the installation is, and how to show things.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Installation")]
+pub struct Global {
+    /// The directory of the Compose project [default: this one]
+    #[arg(long, global = true, value_name = "DIR", env = "TESSALLITE_UP_PROJECT_DIR")]
+    project_dir: Option<PathBuf>,
+    /// The configuration [default: tessallite-up.toml in the project, if there]
+    #[arg(long, global = true, value_name = "FILE", env = "TESSALLITE_UP_CONFIG")]
+    config: Option<PathBuf>,
+    /// A Compose file, as for docker compose; may be repeated
+    #[arg(short, long = "file", global = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The Compose project's name, as for docker compose
+    #[arg(short, long, global = true, value_name = "NAME")]
+    project_name: Option<String>,
+    /// A Compose profile to enable; may be repeated
+    #[arg(long = "profile", global = true, value_name = "NAME")]
+    profiles: Vec<String>,
+    /// An env file, as for docker compose; may be repeated
+    #[arg(long = "env-file", global = true, value_name = "FILE")]
+    env_files: Vec<PathBuf>,
+    /// Where runs are recorded [default: .tessallite-up in the project]
+    #[arg(long, global = true, value_name = "DIR", env = "TESSALLITE_UP_STATE")]
+    state: Option<PathBuf>,
+    /// How to show things
+    #[arg(long, global = true, value_enum, default_value_t = Output::Human, env = "TESSALLITE_UP_OUTPUT")]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people: a live view on a terminal, plain lines elsewhere
+    Human,
+    /// One JSON object a line, on standard output
+    Json,
+}
+
+/// What the installation is to become.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Upgrade")]
+pub struct Request {
+    /// The version to upgrade to
+    #[arg(long, value_name = "VERSION", env = "TESSALLITE_UP_TO")]
+    to: Option<String>,
+    /// A release manifest, in TOML or JSON
+    #[arg(long, value_name = "FILE", env = "TESSALLITE_UP_RELEASE")]
+    release: Option<PathBuf>,
+    /// The db_migration that the release notes promise
+    #[arg(long, value_name = "MIGRATION", env = "TESSALLITE_UP_EXPECT_MIGRATION")]
+    expect_migration: Option<String>,
+    /// Where backups are kept [default: backups in the state directory]
+    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
+    backup_dir: Option<PathBuf>,
+    /// A plugin, by path or name; the first makes the plan, each next one extends it
+    /// [default: the one for this installation]
+    #[arg(long = "plugin", value_name = "NAME|PATH")]
+    plugins: Vec<String>,
+    /// How long a service may take to become healthy, in seconds [default: 180]
+    #[arg(long, value_name = "SECONDS", env = "TESSALLITE_UP_TIMEOUT")]
+    timeout: Option<u32>,
+    /// How long to watch the services after the last one is healthy, in seconds [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    soak: Option<u32>,
+    /// Recreate the services strictly one after the other
+    #[arg(long, action = ArgAction::SetTrue)]
+    one_by_one: bool,
+    /// A tenant that the migration leaves behind is a warning, not a failure
+    #[arg(long, action = ArgAction::SetTrue)]
+    allow_stranded_tenants: bool,
+    /// A setting of the plugin; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Upgrade {
+    #[command(flatten)]
+    pub request: Request,
+    /// Do not ask
+    #[arg(long, short = 'y', action = ArgAction::SetTrue)]
+    pub yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub request: Request,
+    /// Write the plan to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Plugin {
+    #[command(subcommand)]
+    pub command: PluginCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// The plugins that can be named
+    List,
+    /// What a plugin is and what it will ask for
+    Inspect {
+        #[arg(value_name = "NAME|PATH")]
+        plugin: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    pub shell: clap_complete::Shell,
+}
+
+impl Global {
+    pub fn flags(&self) -> Flags {
+        Flags {
+            project_dir: self.project_dir.clone(),
+            config: self.config.clone(),
+            files: self.files.clone(),
+            project_name: self.project_name.clone(),
+            profiles: self.profiles.clone(),
+            env_files: self.env_files.clone(),
+            state: self.state.clone(),
+            ..Flags::default()
+        }
+    }
+}
+
+impl Request {
+    pub fn flags(&self, global: &Global) -> Flags {
+        let mut named = BTreeMap::new();
+        let mut set = |name, value: Option<String>| {
+            if let Some(value) = value {
+                named.insert(name, value);
+            }
+        };
+        set("timeout", self.timeout.map(|seconds| seconds.to_string()));
+        set("soak", self.soak.map(|seconds| seconds.to_string()));
+        set("one-by-one", self.one_by_one.then(|| "true".to_owned()));
+        set("allow-stranded-tenants", self.allow_stranded_tenants.then(|| "true".to_owned()));
+        Flags {
+            plugins: self.plugins.clone(),
+            to: self.to.clone(),
+            release: self.release.clone(),
+            expect_migration: self.expect_migration.clone(),
+            backup_dir: self.backup_dir.clone(),
+            set: self.set.clone(),
+            named,
+            ..global.flags()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_command_is_taken() {
+        let line = ["tessallite-up", "--to", "1.5.0", "--expect-migration", "0008"];
+        let args = Args::try_parse_from(line).unwrap();
+        assert!(args.command.is_none());
+        assert_eq!(args.upgrade.request.to.as_deref(), Some("1.5.0"));
+    }
+
+    #[test]
+    fn flags_of_the_installation_go_before_and_behind_a_command() {
+        for line in [
+            ["tessallite-up", "--project-dir", "/x", "plan", "--to", "1"],
+            ["tessallite-up", "plan", "--to", "1", "--project-dir", "/x"],
+        ] {
+            let args = Args::try_parse_from(line).unwrap();
+            assert_eq!(args.global.flags().project_dir, Some("/x".into()));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Errors as the operator sees them: what went wrong, all the reasons below it, what to do.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+
+use super::exit_code;
+use crate::capability::{self, Kind};
+use crate::text::printable;
+use crate::{engine, plugin, settings};
+
+#[derive(Debug)]
+pub struct Failure {
+    pub code: u8,
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self { code: exit_code::USAGE, text: text.into(), hint: None }
+    }
+
+    pub fn defect(text: impl Into<String>) -> Self {
+        Self { code: exit_code::DEFECT, text: text.into(), hint: None }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// For standard error.
+    pub fn message(&self) -> String {
+        let mut message = format!("error: {}\n", printable(&self.text));
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(message, "hint: {}", printable(hint));
+        }
+        message
+    }
+}
+
+impl From<settings::Error> for Failure {
+    fn from(error: settings::Error) -> Self {
+        let hint = error.hint();
+        Self { code: exit_code::USAGE, text: chain(&error), hint }
+    }
+}
+
+impl From<plugin::Error> for Failure {
+    fn from(error: plugin::Error) -> Self {
+        let hint = match &error {
+            plugin::Error::NotFound { .. } => "tessallite-up plugin list shows what there is",
+            plugin::Error::OtherContract { .. } => "get a build of the plugin for this version",
+            plugin::Error::NotAComponent { .. } | plugin::Error::Damaged { .. } => {
+                "plugins/README.md shows how a plugin is built"
+            }
+            _ => "this is a defect of the plugin: tell its vendor",
+        };
+        let code = match error {
+            plugin::Error::Runtime { .. } => exit_code::DEFECT,
+            plugin::Error::Trap { .. } | plugin::Error::Limit { .. } | plugin::Error::TimedOut { .. } => {
+                exit_code::REFUSED
+            }
+            _ => exit_code::USAGE,
+        };
+        Self { code, text: chain(&error), hint: Some(hint.to_owned()) }
+    }
+}
+
+impl From<capability::Error> for Failure {
+    fn from(error: capability::Error) -> Self {
+        let hint = error.hint.clone();
+        Self { code: code_of(error.kind), text: chain(&error), hint }
+    }
+}
+
+impl From<engine::Error> for Failure {
+    fn from(error: engine::Error) -> Self {
+        use engine::Error as E;
+        match error {
+            E::Plugin(error) => error.into(),
+            E::Capability { doing, source } => {
+                let failure = Self::from(source);
+                Self { text: format!("{doing}: {}", failure.text), ..failure }
+            }
+            error => {
+                let code = match &error {
+                    E::Usage(_) => exit_code::USAGE,
+                    E::NothingToDo(_) => exit_code::DONE,
+                    E::Planning { kind, .. } => code_of(*kind),
+                    E::Locked { .. } => exit_code::LOCKED,
+                    _ => exit_code::REFUSED,
+                };
+                let hint = match &error {
+                    E::Locked { .. } => Some("wait until it has ended".to_owned()),
+                    E::State { .. } | E::Journal(_) => {
+                        Some("free space or name another directory: --state DIR".to_owned())
+                    }
+                    E::Preflight(_) => Some("nothing was touched".to_owned()),
+                    _ => None,
+                };
+                Self { code, text: chain(&error), hint }
+            }
+        }
+    }
+}
+
+fn code_of(kind: Kind) -> u8 {
+    match kind {
+        Kind::Denied => exit_code::DENIED,
+        Kind::Invalid => exit_code::USAGE,
+        _ => exit_code::REFUSED,
+    }
+}
+
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(cause) = below {
+        let _ = write!(text, "\n  because: {cause}");
+        below = cause.source();
+    }
+    text
+}

@@ -1,0 +1,61 @@
+//! The command line.
+
+mod args;
+mod completions;
+mod display;
+mod doctor;
+mod error;
+pub mod exit_code;
+mod interrupt;
+mod plan;
+mod plugin;
+mod session;
+mod status;
+mod upgrade;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+use error::{Failure, Result};
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are among the errors; a broken pipe is nobody's business.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::DONE });
+        }
+    };
+    let outcome = run(args);
+    ExitCode::from(outcome.unwrap_or_else(|failure| {
+        let _ = std::io::stderr().write_all(failure.message().as_bytes());
+        failure.code
+    }))
+}
+
+fn run(args: Args) -> Result<u8> {
+    let Args { command, upgrade, global } = args;
+    if let Some(Command::Completions(completions)) = command {
+        return Ok(completions::run(&completions));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::defect(format!("starting the program: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            None => upgrade::run(&global, &upgrade).await,
+            Some(Command::Plan(command)) => plan::run(&global, &command).await,
+            Some(Command::Doctor(command)) => doctor::run(&global, &command).await,
+            Some(Command::Status) => status::run(&global).await,
+            Some(Command::Plugin(command)) => plugin::run(&global, &command).await,
+            Some(Command::Completions(completions)) => Ok(completions::run(&completions)),
+        }
+    })
+}

@@ -1,0 +1,108 @@
+//! What the commands begin with: settings, plugins, the installation.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::error::{Failure, Result};
+use crate::contract::{Intent, Request, Setting, Upgrade};
+use crate::engine::{self, Installation, Link, Nothing, Prepared, Target};
+use crate::plugin::{Caller, Limits, Runtime, Source};
+use crate::report::Reporter;
+use crate::settings::Settings;
+
+/// The plugin for a Compose project, where none is named.
+const FOR_COMPOSE: &str = "compose";
+
+/// # Errors
+/// The runtime cannot be set up.
+pub fn runtime() -> Result<Runtime> {
+    Ok(Runtime::new(user_dir("XDG_CACHE_HOME", ".cache").map(|dir| dir.join("components")), Limits::default())?)
+}
+
+/// Where the operator keeps plugins: `NAME.wasm`.
+pub fn installed_plugins() -> PathBuf {
+    let data = user_dir("XDG_DATA_HOME", ".local/share");
+    data.map_or_else(|| PathBuf::from("/nonexistent"), |dir| dir.join("plugins"))
+}
+
+/// The program's own directory below one of the user's.
+fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = path(variable).or_else(|| Some(path("HOME")?.join(below_home)))?;
+    Some(base.join("tessallite-up"))
+}
+
+/// Loads a plugin and asks it what it is.
+///
+/// # Errors
+/// The plugin cannot be used.
+pub async fn link(runtime: &Runtime, text: &str) -> Result<Link> {
+    let source = Source::find(text, &installed_plugins())?;
+    let component = runtime.load(&source)?;
+    let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
+    let description = component.describe(&caller).await?;
+    Ok(Link { component, description })
+}
+
+pub fn target(settings: &Settings) -> Target {
+    Target {
+        location: crate::capability::docker::types::Location {
+            project_dir: settings.project_dir.clone(),
+            files: settings.files.clone(),
+            project_name: settings.project_name.clone(),
+            profiles: settings.profiles.clone(),
+            env_files: settings.env_files.clone(),
+        },
+        backup_dir: settings.backup_dir.clone(),
+        origins: settings.origins.clone(),
+        connections: settings.connections.clone(),
+        database_service: settings.settings.get("database-service").cloned(),
+    }
+}
+
+/// Makes the plan that the settings ask for.
+///
+/// # Errors
+/// Why there is none; exit code 0 where there is nothing to do.
+pub async fn prepare(settings: &Settings, reporter: Arc<dyn Reporter>) -> Result<Prepared> {
+    let runtime = runtime()?;
+    let default = [FOR_COMPOSE.to_owned()];
+    let names = if settings.plugins.is_empty() { &default[..] } else { &settings.plugins };
+    let mut links = Vec::new();
+    for name in names {
+        links.push(link(&runtime, name).await?);
+    }
+    if links.first().is_some_and(|link| link.description.target.is_empty()) {
+        return Err(Failure::usage(format!(
+            "the plugin {} only extends another one's plan",
+            links[0].description.name
+        ))
+        .hint(format!("name the procedure first: --plugin {FOR_COMPOSE} --plugin {}", names[0])));
+    }
+    let installation = Installation::connect(target(settings)).await?;
+    let state_dir = settings.state_dir.clone();
+    let prepared = engine::prepare(installation, links, request(settings), state_dir, reporter).await?;
+    Ok(prepared)
+}
+
+fn request(settings: &Settings) -> Request {
+    let setting = |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
+    Request {
+        run: new_run(),
+        intent: Intent::Upgrade(Upgrade {
+            version: settings.version.clone(),
+            migration: settings.migration.clone(),
+            oldest: settings.oldest.clone(),
+            images: settings.release.images(),
+        }),
+        settings: settings.settings.iter().map(setting).collect(),
+        base: None,
+    }
+}
+
+/// When, and something that two runs of the same second do not share.
+fn new_run() -> String {
+    let now = jiff::Timestamp::now();
+    let id = u64::from(std::process::id()) ^ now.subsec_nanosecond().unsigned_abs().into();
+    format!("{}-{:04x}", now.strftime("%Y%m%d-%H%M%S"), id & 0xffff)
+}

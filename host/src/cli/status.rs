@@ -1,0 +1,83 @@
+//! `status`: what the installation is now, and its last run.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::args::{Global, Output};
+use super::error::Result;
+use super::{display, exit_code, session};
+use crate::capability::docker::types::{ContainerState, Health, Service};
+use crate::engine::Installation;
+use crate::engine::journal::{self, Record};
+use crate::settings::Settings;
+use crate::text::one_line;
+
+pub async fn run(global: &Global) -> Result<u8> {
+    let settings = Settings::resolve(global.flags())?;
+    let installation = Installation::connect(session::target(&settings)).await?;
+    let docker = &installation.services.docker;
+    let (engine, services) = (docker.engine().await?, docker.services().await?);
+    let last = last_run(&settings.state_dir);
+    display::print(&match global.output {
+        Output::Json => {
+            let services: Vec<_> = services.iter().map(as_json).collect();
+            format!("{}\n", json!({"project": engine.project, "services": services, "last_run": last}))
+        }
+        Output::Human => {
+            let mut text = format!("project {}\n", one_line(&engine.project));
+            for service in &services {
+                let _ = writeln!(text, "  {}", line(service));
+            }
+            let _ = writeln!(text, "{}", last.unwrap_or_else(|| "no run is recorded".to_owned()));
+            text
+        }
+    });
+    Ok(exit_code::DONE)
+}
+
+fn line(service: &Service) -> String {
+    let state = if service.containers.is_empty() {
+        "no container".to_owned()
+    } else {
+        let states: Vec<String> = service.containers.iter().map(|c| word(c.state, c.health)).collect();
+        states.join(", ")
+    };
+    one_line(&format!("{:<16} {:<40} {state}", service.name, service.image))
+}
+
+fn word(state: ContainerState, health: Health) -> String {
+    let state = format!("{state:?}").to_lowercase();
+    match health {
+        Health::None => state,
+        health => format!("{state} ({})", format!("{health:?}").to_lowercase()),
+    }
+}
+
+fn as_json(service: &Service) -> serde_json::Value {
+    let containers: Vec<_> = service
+        .containers
+        .iter()
+        .map(|c| json!({"name": c.name, "image_id": c.image_id, "state": word(c.state, c.health), "restarts": c.restarts}))
+        .collect();
+    json!({"name": service.name, "image": service.image, "digests": service.digests, "containers": containers})
+}
+
+/// The newest run of the state directory, in a line: the names of runs begin with their time.
+fn last_run(state_dir: &Path) -> Option<String> {
+    let runs = std::fs::read_dir(state_dir.join("runs")).ok()?.flatten();
+    let newest = runs.map(|entry| entry.path()).max()?;
+    let name = newest.file_name()?.to_string_lossy().into_owned();
+    let how = match journal::read(&newest.join("journal.jsonl")) {
+        Ok(records) => match records.last() {
+            Some(Record::RunFinished { ending }) => {
+                let ending = serde_json::to_value(ending).ok()?;
+                format!("ended: {}", ending.as_str().unwrap_or_default().replace('_', " "))
+            }
+            _ => "has not ended, or was cut off".to_owned(),
+        },
+        Err(error) => error.to_string(),
+    };
+    Some(one_line(&format!("last run {name} {how}; its record: {}", newest.display())))
+}

@@ -1,0 +1,54 @@
+//! The bare command: plan, show, ask, carry out.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use super::args::{Global, Output, Upgrade};
+use super::display::{self, Display};
+use super::error::{Failure, Result};
+use super::{exit_code, interrupt, session};
+use crate::engine::Lock;
+use crate::report::event::Ending;
+use crate::settings::Settings;
+
+pub async fn run(global: &Global, args: &Upgrade) -> Result<u8> {
+    let settings = Settings::resolve(args.request.flags(global))?;
+    let can_ask = std::io::stdin().is_terminal() && global.output == Output::Human;
+    if !args.yes && !can_ask {
+        return Err(Failure::usage("there is no terminal to ask on, and --yes was not given")
+            .hint("tessallite-up plan shows what would be done; --yes does it without asking"));
+    }
+    // Whether there is anything to do is decided under the lock: in the middle of another
+    // run, some services are at the new version already.
+    let _lock = Lock::take(&settings.project_dir)?;
+    let display = Display::new(global.output);
+    let prepared = match session::prepare(&settings, display.reporter()).await {
+        Ok(prepared) => prepared,
+        Err(failure) if failure.code == exit_code::DONE => {
+            display.nothing_to_do(&failure.text);
+            return Ok(exit_code::DONE);
+        }
+        Err(failure) => return Err(failure),
+    };
+    display.plan(&prepared.plan.view());
+    if !args.yes && !ask() {
+        display::note("Nothing was done.");
+        return Ok(exit_code::INTERRUPTED);
+    }
+    let interrupt = interrupt::listen()?;
+    let summary = prepared.run(display.reporter(), interrupt).await?;
+    display.end(&summary);
+    Ok(match summary.ending {
+        Ending::Done | Ending::NothingToDo => exit_code::DONE,
+        Ending::FailedUntouched => exit_code::REFUSED,
+        Ending::Failed => exit_code::FAILED,
+        Ending::Interrupted => exit_code::INTERRUPTED,
+    })
+}
+
+/// Only a plain yes is a yes.
+fn ask() -> bool {
+    display::prompt("Carry out this plan? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}

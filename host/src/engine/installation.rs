@@ -1,0 +1,112 @@
+//! The installation: the capabilities, connected to one another.
+//!
+//! Capabilities do not know each other. Where one needs what another has (the way to the
+//! database's container, to a service's port), it asks through a trait of its own, and
+//! this module answers with the docker client.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use crate::capability::docker::client::Client as Docker;
+use crate::capability::docker::types::{Location, Route};
+use crate::capability::sql::locate::{Address, Command, Environment, Exec, Exit, Server};
+use crate::capability::{Result, Services, http, sql};
+
+/// The PostgreSQL of a documented installation.
+const DATABASE_SERVICE: &str = "postgres";
+const DATABASE_PORT: u16 = 5432;
+
+/// What the operator's settings say of the installation.
+#[derive(Clone)]
+pub struct Target {
+    pub location: Location,
+    pub backup_dir: PathBuf,
+    pub origins: Vec<String>,
+    pub connections: BTreeMap<String, String>,
+    pub database_service: Option<String>,
+}
+
+pub struct Installation {
+    pub services: Arc<Services>,
+    pub target: Target,
+}
+
+impl Installation {
+    /// # Errors
+    /// There is no engine that can be worked with, or an address makes no sense.
+    pub async fn connect(target: Target) -> Result<Self> {
+        let docker = Docker::connect(target.location.clone()).await?;
+        let service = target.database_service.clone().unwrap_or_else(|| DATABASE_SERVICE.into());
+        let server: Arc<dyn Server> = Arc::new(Postgres { docker: docker.clone(), service });
+        let named = target
+            .connections
+            .iter()
+            .map(|(name, text)| Ok((name.clone(), sql::client::Dsn::parse(text)?)))
+            .collect::<Result<_>>()?;
+        let sql = sql::client::Client::new(Some(Arc::clone(&server)), named, Default::default());
+        todo_wiring!(docker, sql, server)
+    }
+}
+
+/// The PostgreSQL of the project.
+struct Postgres {
+    docker: Docker,
+    service: String,
+}
+
+impl Server for Postgres {
+    fn routes(&self) -> BoxFuture<'_, Result<Vec<Address>>> {
+        async {
+            let containers = self.docker.routes(&self.service, DATABASE_PORT).await?;
+            let address = |route| match route {
+                Route::Published { host, port } => Some(Address { host, port }),
+                Route::Network { address, port } => Some(Address { host: address.to_string(), port }),
+                Route::Inside => None,
+            };
+            Ok(containers.into_iter().flat_map(|c| c.routes).filter_map(address).collect())
+        }
+        .boxed()
+    }
+
+    fn exec(&self, command: Command) -> BoxFuture<'_, Result<Exec>> {
+        async move {
+            let Command { argv, env, stdin } = command;
+            let input = stdin.map(|bytes| {
+                let bytes = bytes.map(Ok::<_, std::io::Error>);
+                Box::new(tokio_util::io::StreamReader::new(bytes)) as crate::capability::docker::client::Input
+            });
+            let stream = self.docker.exec_stream(&self.service, &argv, &env, input).await?;
+            todo_exec!(stream)
+        }
+        .boxed()
+    }
+
+    fn environment(&self) -> BoxFuture<'_, Result<Environment>> {
+        async {
+            // What the product's services log in with first; the server's own then wins
+            // for its own names.
+            let mut pairs = BTreeMap::new();
+            for service in self.docker.services().await? {
+                let environment = self.docker.environment(&service.name).await?;
+                let of_server = service.name == self.service;
+                pairs.extend(environment.into_iter().filter(|(name, _)| {
+                    name.starts_with("DB_") || (of_server && name.starts_with("POSTGRES_"))
+                }));
+            }
+            Ok(pairs.into_iter().collect())
+        }
+        .boxed()
+    }
+
+    fn mounts(&self) -> BoxFuture<'_, Result<Vec<PathBuf>>> {
+        async { self.docker.mount_sources(&self.service).await }.boxed()
+    }
+
+    fn describe(&self) -> String {
+        format!("service {:?}", self.service)
+    }
+}

@@ -1,0 +1,209 @@
+//! The record of a run: one JSON line for each thing that begins or ends, on disk
+//! before the next thing happens.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::event::Ending;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("writing the journal {path}")]
+    Write { path: PathBuf, #[source] source: io::Error },
+    #[error("reading the journal {path}")]
+    Read { path: PathBuf, #[source] source: io::Error },
+    #[error("the journal {path} is damaged at line {line}: {why}")]
+    Damaged { path: PathBuf, line: usize, why: &'static str },
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The approved plan stands beside the journal; this is its SHA-256.
+    RunStarted { run: String, plan_sha256: String },
+    StepStarted { step: String },
+    /// `effect` numbers the effects of the run; `declared` is its place in the step.
+    EffectStarted { step: String, effect: usize, declared: usize },
+    EffectFinished { effect: usize, result: serde_json::Value },
+    EffectFailed { effect: usize, error: String },
+    StepFinished { step: String, facts: Vec<crate::contract::Fact> },
+    StepFailed { step: String, error: String },
+    RunFinished { ending: Ending },
+}
+
+/// A line: the record, and what proves that it is whole.
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    seq: u64,
+    at: jiff::Timestamp,
+    /// CRC-32 of `seq`, a space, and the record's text.
+    crc: u32,
+    #[serde(borrow)]
+    data: &'a serde_json::value::RawValue,
+}
+
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    seq: u64,
+}
+
+impl Journal {
+    /// Begins a journal in a directory of the run's own.
+    ///
+    /// # Errors
+    /// `Write`, also where there is one already.
+    pub fn create(path: &Path) -> Result<Self> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
+        Ok(Self { file, path: path.to_owned(), seq: 0 })
+    }
+
+    /// When this returns, the record is on disk.
+    ///
+    /// # Errors
+    /// `Write`. The line may be there in part: nothing may be written after it.
+    pub fn write(&mut self, record: &Record) -> Result<()> {
+        let failed = |source: io::Error| Error::Write { path: self.path.clone(), source };
+        let data = serde_json::value::to_raw_value(record).map_err(|e| failed(e.into()))?;
+        let line = Line {
+            seq: self.seq,
+            at: jiff::Timestamp::now(),
+            crc: checksum(self.seq, data.get()),
+            data: &data,
+        };
+        let mut text = serde_json::to_vec(&line).map_err(|e| failed(e.into()))?;
+        text.push(b'\n');
+        self.file.write_all(&text).and_then(|()| self.file.sync_data()).map_err(failed)?;
+        self.seq += 1;
+        Ok(())
+    }
+}
+
+/// Reads a journal. A torn last line is dropped: what it was to record had not begun, or
+/// is settled by looking at the world.
+///
+/// # Errors
+/// `Damaged` with the number of the first line that is not as it was written.
+pub fn read(path: &Path) -> Result<Vec<Record>> {
+    let text = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    parse(&text).map_err(|(line, why)| Error::Damaged { path: path.to_owned(), line, why })
+}
+
+fn parse(text: &[u8]) -> Result<Vec<Record>, (usize, &'static str)> {
+    let mut records = Vec::new();
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
+    while let Some((number, line)) = lines.next() {
+        let torn = !line.ends_with(b"\n") && lines.peek().is_none();
+        match parse_line(line, number) {
+            Ok(record) if !torn => records.push(record),
+            _ if torn => {}
+            Ok(_) => return Err((number + 1, "it does not end")),
+            Err(why) => return Err((number + 1, why)),
+        }
+    }
+    Ok(records)
+}
+
+fn parse_line(line: &[u8], number: usize) -> Result<Record, &'static str> {
+    let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8")?;
+    let line: Line = serde_json::from_str(text).map_err(|_| "it is no journal line")?;
+    if line.seq != number as u64 {
+        return Err("its number is not the next one");
+    }
+    if line.crc != checksum(line.seq, line.data.get()) {
+        return Err("its checksum is wrong");
+    }
+    serde_json::from_str(line.data.get()).map_err(|_| "its record is of no known kind")
+}
+
+fn checksum(seq: u64, data: &str) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(seq.to_string().as_bytes());
+    hasher.update(b" ");
+    hasher.update(data.as_bytes());
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written() -> (tempfile::TempDir, PathBuf, Vec<Record>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let mut journal = Journal::create(&path).unwrap();
+        let records = vec![
+            Record::RunStarted { run: "r".into(), plan_sha256: "00".into() },
+            Record::StepStarted { step: "backup".into() },
+            Record::EffectStarted { step: "backup".into(), effect: 0, declared: 0 },
+            Record::EffectFinished { effect: 0, result: serde_json::json!({"bytes": 7}) },
+        ];
+        for record in &records {
+            journal.write(record).unwrap();
+        }
+        (dir, path, records)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let (_dir, path, records) = written();
+        assert_eq!(read(&path).unwrap(), records);
+    }
+
+    #[test]
+    fn every_cut_gives_a_beginning_of_what_was_written() {
+        let (_dir, path, records) = written();
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 0..whole.len() {
+            let read = parse(&whole[..cut]).unwrap();
+            assert_eq!(read, records[..read.len()], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed_or_changes_nothing() {
+        let (_dir, path, records) = written();
+        let whole = std::fs::read(&path).unwrap();
+        for place in 0..whole.len() * 8 {
+            let mut text = whole.clone();
+            text[place / 8] ^= 1 << (place % 8);
+            if let Ok(read) = parse(&text) {
+                assert!(records.starts_with(&read), "bit {place}");
+                // Only the line's time, which decides nothing, is outside of the
+                // checksum, and only the last line may be lost: by its final newline.
+                assert!(read.len() + 1 >= records.len(), "bit {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_missing_or_moved_is_noticed() {
+        let (_dir, path, _) = written();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+        lines.remove(1);
+        assert_eq!(parse(lines.concat().as_bytes()).unwrap_err().0, 2);
+        lines.swap(0, 1);
+        assert_eq!(parse(lines.concat().as_bytes()).unwrap_err().0, 1);
+    }
+
+    #[test]
+    fn a_journal_is_never_begun_twice() {
+        let (_dir, path, _) = written();
+        assert!(Journal::create(&path).is_err());
+    }
+}

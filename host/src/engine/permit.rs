@@ -1,0 +1,346 @@
+//! What a plugin may do now: the approved plan decides, call by call.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+
+use super::journal::{Journal, Record};
+use crate::capability::docker::client::WatchHandle;
+use crate::capability::conduct::{Begun, Conduct, Notice, Ticket};
+use crate::capability::{Error, Result};
+use crate::contract::{Effect, Impact, Step};
+use crate::report::{Event, Reporter};
+use crate::text::{one_line, shortened};
+
+/// While a plugin describes itself: nothing at all.
+pub struct Nothing;
+
+impl Conduct for Nothing {
+    fn read(&self, function: &'static str) -> Result<()> {
+        Err(Error::denied(format!("{function} is not allowed while a plugin describes itself")))
+    }
+
+    fn begin(&self, effect: &Effect) -> Result<Begun> {
+        self.read(effect.function()).map(|()| Begun::Answered(serde_json::Value::Null))
+    }
+
+    fn finish(&self, _: Ticket, _: Result<&serde_json::Value, &Error>) -> Result<()> {
+        Ok(())
+    }
+
+    fn notify(&self, _: Notice) {}
+}
+
+/// While a plan is made: every read, no change.
+pub(super) struct Planning {
+    pub reporter: Arc<dyn Reporter>,
+}
+
+impl Conduct for Planning {
+    fn read(&self, _: &'static str) -> Result<()> {
+        Ok(())
+    }
+
+    fn begin(&self, effect: &Effect) -> Result<Begun> {
+        Err(Error::denied(format!("{} is a change, and a plan is only being made", effect.function()))
+            .hint("a change belongs into the effects of a step, which is carried out once approved"))
+    }
+
+    fn finish(&self, _: Ticket, _: Result<&serde_json::Value, &Error>) -> Result<()> {
+        Ok(())
+    }
+
+    fn notify(&self, notice: Notice) {
+        if let Notice::Log { level, message } = notice {
+            self.reporter.report(&Event::Log { plugin: String::new(), level, message });
+        }
+    }
+}
+
+/// What all steps of a run share.
+pub(super) struct Ledger {
+    journal: Mutex<Journal>,
+    pub reporter: Arc<dyn Reporter>,
+    /// Notices for the run itself.
+    notices: mpsc::UnboundedSender<Notice>,
+    /// Told what is about to be stopped on purpose.
+    watch: Option<WatchHandle>,
+    effects: Mutex<Effects>,
+}
+
+#[derive(Default)]
+struct Effects {
+    /// Of all effects of the run: what they are and when they began.
+    begun: Vec<(Effect, Instant)>,
+    finished: Vec<(Effect, serde_json::Value)>,
+}
+
+impl Ledger {
+    pub(super) fn new(
+        journal: Journal,
+        reporter: Arc<dyn Reporter>,
+        notices: mpsc::UnboundedSender<Notice>,
+        watch: Option<WatchHandle>,
+    ) -> Self {
+        let (journal, effects) = (Mutex::new(journal), Mutex::default());
+        Self { journal, reporter, notices, watch, effects }
+    }
+
+    /// What befalls these services from here on is our own doing.
+    fn expect_stops(&self, effect: &Effect) {
+        let services: Vec<String> = match effect {
+            Effect::DockerDeploy(change) => {
+                change.services.iter().map(|deployed| deployed.service.clone()).collect()
+            }
+            Effect::DockerStop(change) => change.services.clone(),
+            _ => return,
+        };
+        if let Some(watch) = &self.watch {
+            watch.remove(&services);
+        }
+    }
+
+    /// # Errors
+    /// It is not on disk.
+    pub(super) fn write(&self, record: &Record) -> super::journal::Result<()> {
+        unpoisoned(&self.journal).write(record)
+    }
+
+    /// Whether an effect that changes the installation has begun.
+    pub(super) fn touched(&self) -> bool {
+        let effects = unpoisoned(&self.effects);
+        effects.begun.iter().any(|(effect, _)| effect.impact() == Impact::Installation)
+    }
+
+    pub(super) fn begun(&self) -> Vec<Effect> {
+        unpoisoned(&self.effects).begun.iter().map(|(effect, _)| effect.clone()).collect()
+    }
+
+    pub(super) fn finished(&self) -> Vec<(Effect, serde_json::Value)> {
+        unpoisoned(&self.effects).finished.clone()
+    }
+}
+
+/// While a step is applied: every read, and each effect that the step declares, once.
+pub(super) struct Applying {
+    ledger: Arc<Ledger>,
+    plugin: String,
+    step: String,
+    declared: Vec<Effect>,
+    begun: Mutex<Vec<bool>>,
+    under_way: watch::Sender<usize>,
+}
+
+impl Applying {
+    pub(super) fn new(ledger: Arc<Ledger>, plugin: String, step: &Step) -> Self {
+        Self {
+            ledger,
+            plugin,
+            step: step.id.clone(),
+            declared: step.effects.clone(),
+            begun: Mutex::new(vec![false; step.effects.len()]),
+            under_way: watch::Sender::new(0),
+        }
+    }
+
+    /// Returns once no effect is under way.
+    pub(super) async fn settle(&self) {
+        let mut under_way = self.under_way.subscribe();
+        // The sender is ours: it cannot be gone.
+        let _ = under_way.wait_for(|count| *count == 0).await;
+    }
+
+    fn denied(&self, effect: &Effect) -> Error {
+        let text = shortened(&one_line(&effect.summary()), 500);
+        Error::denied(format!(
+            "{} is not what the approved step {:?} of {} declares: {text}",
+            effect.function(),
+            self.step,
+            self.plugin
+        ))
+        .hint("a step may make only the changes that its effects in the plan declare, each once")
+    }
+
+    /// The declared effect that this is, if it is one and has not begun yet.
+    fn claim(&self, effect: &Effect) -> Result<usize> {
+        let mut begun = unpoisoned(&self.begun);
+        let free = (0..self.declared.len()).find(|n| !begun[*n] && self.declared[*n] == *effect);
+        let declared = free.ok_or_else(|| self.denied(effect))?;
+        begun[declared] = true;
+        Ok(declared)
+    }
+}
+
+impl Conduct for Applying {
+    fn read(&self, _: &'static str) -> Result<()> {
+        Ok(())
+    }
+
+    fn begin(&self, effect: &Effect) -> Result<Begun> {
+        let declared = self.claim(effect)?;
+        let mut effects = unpoisoned(&self.ledger.effects);
+        let number = effects.begun.len();
+        let record =
+            Record::EffectStarted { step: self.step.clone(), effect: number, declared };
+        self.ledger.write(&record).map_err(unrecorded)?;
+        effects.begun.push((effect.clone(), Instant::now()));
+        drop(effects);
+        self.ledger.expect_stops(effect);
+        self.under_way.send_modify(|count| *count += 1);
+        self.ledger.reporter.report(&Event::EffectStarted {
+            step: self.step.clone(),
+            effect: number,
+            function: effect.function().to_owned(),
+            summary: one_line(&effect.summary()),
+        });
+        Ok(Begun::Go(Ticket(number)))
+    }
+
+    fn finish(&self, ticket: Ticket, outcome: Result<&serde_json::Value, &Error>) -> Result<()> {
+        let effect = ticket.0;
+        let record = match outcome {
+            Ok(result) => Record::EffectFinished { effect, result: result.clone() },
+            Err(error) => Record::EffectFailed { effect, error: error.full_text() },
+        };
+        let written = self.ledger.write(&record).map_err(unrecorded);
+        let mut effects = unpoisoned(&self.ledger.effects);
+        let begun = effects.begun.get(effect).cloned();
+        let ms = begun.as_ref().map_or(0, |(_, since)| milliseconds(*since));
+        if let (Some((begun, _)), Ok(result)) = (begun, outcome) {
+            effects.finished.push((begun, result.clone()));
+        }
+        drop(effects);
+        let step = self.step.clone();
+        self.ledger.reporter.report(&match outcome {
+            Ok(_) => Event::EffectFinished { step, effect, ms },
+            Err(error) => Event::EffectFailed { step, effect, ms, error: error.full_text() },
+        });
+        self.under_way.send_modify(|count| *count = count.saturating_sub(1));
+        written
+    }
+
+    fn notify(&self, notice: Notice) {
+        let event = match &notice {
+            Notice::Log { level, message } => Some(Event::Log {
+                plugin: self.plugin.clone(),
+                level: *level,
+                message: message.clone(),
+            }),
+            Notice::Gate { service, state } => {
+                Some(Event::Gate { service: service.clone(), state: state.clone() })
+            }
+            Notice::Progress { what, done, total } => {
+                Some(Event::Progress { what: what.clone(), done: *done, total: *total })
+            }
+            Notice::Deployed { .. } => None,
+        };
+        if let Some(event) = event {
+            self.ledger.reporter.report(&event);
+        }
+        // The run may be over: then nobody needs to know.
+        let _ = self.ledger.notices.send(notice);
+    }
+}
+
+fn unrecorded(error: super::journal::Error) -> Error {
+    Error::failed("recording an effect in the journal")
+        .because(error)
+        .hint("free space in the state directory, or name another one with --state")
+}
+
+pub(super) fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a lock guards here stays whole when a thread panics while it holds it.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::Kind;
+    use crate::contract::{docker, http, sql};
+
+    struct Silent;
+    impl Reporter for Silent {
+        fn report(&self, _: &Event) {}
+    }
+
+    fn stop(service: &str) -> Effect {
+        Effect::DockerStop(docker::StopChange { services: vec![service.into()] })
+    }
+
+    fn applying(effects: Vec<Effect>) -> (tempfile::TempDir, Applying) {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(&dir.path().join("journal.jsonl")).unwrap();
+        let (sender, _) = mpsc::unbounded_channel();
+        let ledger = Arc::new(Ledger::new(journal, Arc::new(Silent), sender, None));
+        let step = Step { id: "s".into(), title: String::new(), effects, timeout_s: 1 };
+        (dir, Applying::new(ledger, "p".into(), &step))
+    }
+
+    fn kind(outcome: Result<Begun>) -> Option<Kind> {
+        outcome.err().map(|error| error.kind)
+    }
+
+    #[test]
+    fn a_declared_effect_goes_once_and_no_more() {
+        let (_dir, applying) = applying(vec![stop("a")]);
+        assert!(matches!(applying.begin(&stop("a")), Ok(Begun::Go(Ticket(0)))));
+        assert_eq!(kind(applying.begin(&stop("a"))), Some(Kind::Denied));
+    }
+
+    #[test]
+    fn a_change_of_each_capability_is_denied_where_the_step_does_not_declare_it() {
+        let (_dir, applying) = applying(vec![stop("a")]);
+        let dump = sql::DumpChange { connection: "internal".into(), label: "x".into() };
+        let send = http::SendChange {
+            method: "POST".into(),
+            endpoint: http::Endpoint::Origin("http://x".into()),
+            path: "/".into(),
+            headers: vec![],
+            body: vec![],
+            timeout_ms: 1,
+        };
+        for effect in [stop("b"), Effect::SqlDump(dump), Effect::HttpSend(send)] {
+            assert_eq!(kind(applying.begin(&effect)), Some(Kind::Denied), "{}", effect.function());
+            let planning = Planning { reporter: Arc::new(Silent) };
+            assert_eq!(kind(planning.begin(&effect)), Some(Kind::Denied));
+            assert_eq!(kind(Nothing.begin(&effect)), Some(Kind::Denied));
+        }
+        assert!(!applying.ledger.touched());
+    }
+
+    #[test]
+    fn an_effect_is_in_the_journal_before_it_goes_and_after_it_ended() {
+        let (dir, applying) = applying(vec![stop("a")]);
+        let Ok(Begun::Go(ticket)) = applying.begin(&stop("a")) else { panic!("it was declared") };
+        let path = dir.path().join("journal.jsonl");
+        assert_eq!(
+            crate::engine::journal::read(&path).unwrap(),
+            [Record::EffectStarted { step: "s".into(), effect: 0, declared: 0 }]
+        );
+        applying.finish(ticket, Ok(&serde_json::json!(null))).unwrap();
+        assert_eq!(crate::engine::journal::read(&path).unwrap().len(), 2);
+        assert!(applying.ledger.touched());
+    }
+
+    #[tokio::test]
+    async fn settling_waits_for_the_effect_under_way() {
+        let (_dir, applying) = applying(vec![stop("a")]);
+        applying.settle().await;
+        let Ok(Begun::Go(ticket)) = applying.begin(&stop("a")) else { panic!("it was declared") };
+        let applying = Arc::new(applying);
+        let waiting = tokio::spawn({
+            let applying = Arc::clone(&applying);
+            async move { applying.settle().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        applying.finish(ticket, Err(&Error::failed("x"))).unwrap();
+        waiting.await.unwrap();
+    }
+}

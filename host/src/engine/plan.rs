@@ -1,0 +1,155 @@
+//! The plan: what was shown, what is approved, what alone may happen.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{Fact, Request, Step};
+use crate::report::event::{PlanView, ServiceChange, StepView};
+use crate::text::{one_line, shortened};
+
+/// Of the plan file.
+pub const FORMAT: u32 = 1;
+
+const MOST_STEPS: usize = 500;
+const MOST_EFFECTS: usize = 1_000;
+const MOST_NOTES: usize = 1_000;
+const LONGEST_TEXT: usize = 4_096;
+/// Two days.
+const LONGEST_STEP_S: u32 = 172_800;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub format: u32,
+    /// Of the program that made it.
+    pub program: String,
+    pub run: String,
+    pub project: String,
+    pub request: Request,
+    pub plugins: Vec<PluginPlan>,
+    pub services: Vec<ServiceChange>,
+    pub steps: Vec<PlannedStep>,
+}
+
+/// What belongs to one plugin of the chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginPlan {
+    pub name: String,
+    pub version: String,
+    /// SHA-256 of its component.
+    pub digest: String,
+    pub notes: Vec<String>,
+    pub facts: Vec<Fact>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Index into the plan's plugins: the one that applies it.
+    pub plugin: usize,
+    #[serde(flatten)]
+    pub step: Step,
+}
+
+impl Plan {
+    pub fn view(&self) -> PlanView {
+        let step = |planned: &PlannedStep| StepView {
+            id: planned.step.id.clone(),
+            title: one_line(&planned.step.title),
+            plugin: self.plugins.get(planned.plugin).map(|p| p.name.clone()).unwrap_or_default(),
+            effects: planned.step.effects.iter().map(|e| one_line(&e.summary())).collect(),
+        };
+        PlanView {
+            run: self.run.clone(),
+            project: self.project.clone(),
+            services: self.services.clone(),
+            steps: self.steps.iter().map(step).collect(),
+            notes: self.plugins.iter().flat_map(|p| &p.notes).map(|note| one_line(note)).collect(),
+        }
+    }
+}
+
+/// What the steps of a plan have to be, whoever made them.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(super) fn check_steps(steps: &[PlannedStep]) -> Result<(), String> {
+    if steps.is_empty() {
+        return Err("it has no steps".into());
+    }
+    if steps.len() > MOST_STEPS {
+        return Err(format!("it has {} steps; the limit is {MOST_STEPS}", steps.len()));
+    }
+    let mut ids = BTreeSet::new();
+    for PlannedStep { step, .. } in steps {
+        let id = shortened(&one_line(&step.id), 100);
+        if !is_step_id(&step.id) {
+            return Err(format!("the step id {id:?} is not made of lower-case letters, digits, '-', '.' and '/'"));
+        }
+        if !ids.insert(&step.id) {
+            return Err(format!("it has two steps {id:?}"));
+        }
+        if step.effects.len() > MOST_EFFECTS {
+            return Err(format!("the step {id:?} has more than {MOST_EFFECTS} effects"));
+        }
+        if !(1..=LONGEST_STEP_S).contains(&step.timeout_s) {
+            return Err(format!("the time limit of the step {id:?} is not 1 to {LONGEST_STEP_S} s"));
+        }
+        if step.title.len() > LONGEST_TEXT {
+            return Err(format!("the title of the step {id:?} is too long"));
+        }
+        for (number, effect) in step.effects.iter().enumerate() {
+            if step.effects[..number].contains(effect) {
+                return Err(format!("the step {id:?} declares twice: {}", one_line(&effect.summary())));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_notes(notes: &[String]) -> Result<(), String> {
+    if notes.len() > MOST_NOTES || notes.iter().any(|note| note.len() > LONGEST_TEXT) {
+        return Err("it has too many notes, or too long ones".into());
+    }
+    Ok(())
+}
+
+fn is_step_id(id: &str) -> bool {
+    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-./".contains(c);
+    (1..=100).contains(&id.len()) && id.chars().all(valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(id: &str) -> PlannedStep {
+        let step = Step { id: id.into(), title: "t".into(), effects: vec![], timeout_s: 1 };
+        PlannedStep { plugin: 0, step }
+    }
+
+    #[test]
+    fn ids_are_unique_and_plain() {
+        assert!(check_steps(&[step("deploy/1"), step("deploy/2")]).is_ok());
+        assert!(check_steps(&[step("a"), step("a")]).unwrap_err().contains("two steps"));
+        for bad in ["", "A", "a b", "a\n", "../\u{202e}", &"x".repeat(101)] {
+            assert!(check_steps(&[step(bad)]).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_has_steps_but_not_endlessly_many() {
+        assert!(check_steps(&[]).is_err());
+        let many: Vec<_> = (0..=MOST_STEPS).map(|n| step(&n.to_string())).collect();
+        assert!(check_steps(&many).is_err());
+        assert!(check_steps(&many[1..]).is_ok());
+    }
+
+    #[test]
+    fn an_effect_is_declared_once() {
+        use crate::contract::{Effect, docker::StopChange};
+        let stop = Effect::DockerStop(StopChange { services: vec!["a".into()] });
+        let mut twice = step("a");
+        twice.step.effects = vec![stop.clone(), stop];
+        assert!(check_steps(&[twice]).unwrap_err().contains("twice"));
+    }
+}

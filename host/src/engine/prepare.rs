@@ -1,0 +1,91 @@
+//! Everything before the approval: reads, and the plan made of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::chain::{self, Link};
+use super::permit::Planning;
+use super::plan::{FORMAT, Plan};
+use super::{Error, Installation, Result};
+use crate::contract::{Effect, Request};
+use crate::plugin::Caller;
+use crate::report::event::ServiceChange;
+use crate::report::{Event, Reporter};
+
+/// A plan, and everything that it takes to carry it out.
+pub struct Prepared {
+    pub plan: Plan,
+    pub(super) installation: Installation,
+    pub(super) links: Vec<Link>,
+    pub(super) state_dir: PathBuf,
+}
+
+/// Makes the plan. Nothing is changed, and nothing is written.
+///
+/// # Errors
+/// Why there is no plan; `NothingToDo` is one of the reasons.
+pub async fn prepare(
+    installation: Installation,
+    links: Vec<Link>,
+    request: Request,
+    state_dir: PathBuf,
+    reporter: Arc<dyn Reporter>,
+) -> Result<Prepared> {
+    let conduct = Arc::new(Planning { reporter: Arc::clone(&reporter) });
+    let services = Some(Arc::clone(&installation.services));
+    let caller = Caller { services, conduct, run: request.run.clone() };
+    let draft = chain::make(&links, &caller, &request).await?;
+    let doing = |source| Error::Capability { doing: "reading the installation", source };
+    let docker = &installation.services.docker;
+    let running = docker.services().await.map_err(doing)?;
+    let effects = draft.steps.iter().flat_map(|planned| &planned.step.effects);
+    let services = service_changes(effects, &running);
+    let project = docker.engine().await.map_err(doing)?.project;
+    let plan = Plan {
+        format: FORMAT,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        run: request.run.clone(),
+        project,
+        request,
+        plugins: draft.plugins,
+        services,
+        steps: draft.steps,
+    };
+    reporter.report(&Event::PlanMade { plan: plan.view() });
+    Ok(Prepared { plan, installation, links, state_dir })
+}
+
+/// What the deployments and the pins of a plan make of each service, in the order of the
+/// plan.
+fn service_changes<'a>(
+    effects: impl Iterator<Item = &'a Effect>,
+    running: &[crate::capability::docker::types::Service],
+) -> Vec<ServiceChange> {
+    let mut changes: Vec<ServiceChange> = Vec::new();
+    let mut deploys = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::DockerDeploy(change) => {
+                deploys.extend(change.services.iter().map(|s| (&s.service, &s.image)));
+            }
+            Effect::DockerPin(change) => {
+                deploys.extend(change.images.iter().map(|pin| (&pin.service, &pin.after)));
+            }
+            _ => {}
+        }
+    }
+    for (service, image) in deploys {
+        if changes.iter().any(|change| change.service == *service) {
+            continue;
+        }
+        let now = running.iter().find(|running| running.name == *service);
+        changes.push(ServiceChange {
+            service: service.clone(),
+            before: now.map(|now| now.image.clone()).unwrap_or_default(),
+            before_digest: now.and_then(|now| now.digests.first().cloned()),
+            after: image.reference.clone(),
+            after_digest: image.digest.clone(),
+        });
+    }
+    changes
+}

@@ -1,0 +1,128 @@
+//! How a run ended, in words that a person can act on.
+
+use std::path::Path;
+
+use super::permit::Ledger;
+use super::plan::Plan;
+use crate::contract::{Effect, Impact};
+use crate::report::event::{BackupView, Ending, ServiceChange};
+
+/// The backup that the run has taken, if it has.
+pub(super) fn backup(ledger: &Ledger, backup_dir: &Path) -> Option<BackupView> {
+    let finished = ledger.finished();
+    let (_, result) = finished.iter().rfind(|(effect, _)| matches!(effect, Effect::SqlDump(_)))?;
+    let backup: crate::contract::sql::Backup = serde_json::from_value(result.clone()).ok()?;
+    let path = crate::capability::sql::dump_path(backup_dir, &backup.label);
+    let (bytes, sha256, tables) = (backup.bytes, backup.sha256, backup.tables);
+    Some(BackupView { path: path.display().to_string(), bytes, sha256, tables })
+}
+
+/// The services whose deployment finished.
+pub(super) fn deployed(ledger: &Ledger, plan: &Plan) -> Vec<ServiceChange> {
+    let finished = ledger.finished();
+    named(plan, finished.iter().map(|(effect, _)| effect))
+}
+
+/// What the state is now and what to do about it.
+pub(super) fn advice(
+    ending: Ending,
+    ledger: &Ledger,
+    plan: &Plan,
+    backup: Option<&BackupView>,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    match ending {
+        Ending::Done | Ending::NothingToDo => return lines,
+        Ending::FailedUntouched => {
+            lines.push("The installation is as it was: its services, files and data were not touched.".into());
+            return lines;
+        }
+        Ending::Failed | Ending::Interrupted if !ledger.touched() => {
+            lines.push("The installation is as it was: its services, files and data were not touched.".into());
+            return lines;
+        }
+        Ending::Failed | Ending::Interrupted => {}
+    }
+    state(&mut lines, ledger, plan);
+    if let Some(backup) = backup {
+        lines.push(format!("The database of before is in {}.", backup.path));
+    }
+    lines.push(
+        "Look at the services first: docker compose ps -a, docker compose logs SERVICE. If the \
+         cause can be mended, run the same upgrade again: it goes on from where things are."
+            .into(),
+    );
+    go_back(&mut lines, plan);
+    lines
+}
+
+fn state(lines: &mut Vec<String>, ledger: &Ledger, plan: &Plan) {
+    let names = |changes: &[ServiceChange]| {
+        changes.iter().map(|change| change.service.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let begun = ledger.begun();
+    if begun.iter().any(|effect| matches!(effect, Effect::DockerPin(_))) {
+        lines.push("The project's files name the new images.".into());
+    }
+    let done = deployed(ledger, plan);
+    let tried: Vec<ServiceChange> = named(plan, begun.iter().filter(|e| is_deploy(e)))
+        .into_iter()
+        .filter(|change| !done.contains(change))
+        .collect();
+    let waiting: Vec<ServiceChange> = plan
+        .services
+        .iter()
+        .filter(|change| !done.contains(change) && !tried.contains(change))
+        .cloned()
+        .collect();
+    for (what, changes) in [
+        ("Recreated on the new image", done),
+        ("Left in the middle of being recreated", tried),
+        ("Still on the old image", waiting),
+    ] {
+        if !changes.is_empty() {
+            lines.push(format!("{what}: {}.", names(&changes)));
+        }
+    }
+    let others: Vec<String> = begun
+        .iter()
+        .filter(|e| e.impact() == Impact::Installation && !is_deploy(e) && !matches!(e, Effect::DockerPin(_)))
+        .map(Effect::summary)
+        .collect();
+    if !others.is_empty() {
+        lines.push(format!("Also begun: {}.", others.join("; ")));
+    }
+}
+
+fn go_back(lines: &mut Vec<String>, plan: &Plan) {
+    let images: Vec<String> = plan
+        .services
+        .iter()
+        .map(|change| {
+            let digest = change.before_digest.as_deref().unwrap_or("no digest known");
+            format!("{} {} ({digest})", change.service, change.before)
+        })
+        .collect();
+    lines.push(format!(
+        "To go back by hand: stop the services, restore the backup into a new database and swap \
+         it in by rename, write these images into the project's files, docker compose up -d: {}.",
+        images.join("; ")
+    ));
+}
+
+fn is_deploy(effect: &Effect) -> bool {
+    matches!(effect, Effect::DockerDeploy(_))
+}
+
+/// The changes of the services that these deployments name.
+fn named<'a>(plan: &Plan, effects: impl Iterator<Item = &'a Effect>) -> Vec<ServiceChange> {
+    let names: Vec<&str> = effects
+        .filter_map(|effect| match effect {
+            Effect::DockerDeploy(change) => Some(&change.services),
+            _ => None,
+        })
+        .flatten()
+        .map(|deployed| deployed.service.as_str())
+        .collect();
+    plan.services.iter().filter(|c| names.contains(&c.service.as_str())).cloned().collect()
+}

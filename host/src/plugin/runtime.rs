@@ -1,0 +1,194 @@
+//! The WebAssembly runtime: one engine, one linker, components compiled once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, Engine};
+
+use super::cache::Cache;
+use super::instance::State;
+use super::limits::TICK;
+use super::{Error, Limits, Result, Source};
+use crate::contract::{PACKAGE, Plugin, PluginPre};
+use crate::text::hex;
+
+/// The package's name without its version, as imports and exports begin.
+const NAMESPACE: &str = "tessallite:up/";
+
+pub struct Runtime {
+    engine: Engine,
+    linker: Linker<State>,
+    cache: Cache,
+    limits: Arc<Limits>,
+    _ticker: Ticker,
+}
+
+/// A component that fits the contract, compiled, ready to be instantiated.
+pub struct Component {
+    pub label: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub digest: String,
+    pub bytes: usize,
+    /// The interfaces that it imports; those outside the contract trap when called.
+    pub imports: Vec<String>,
+    pub(super) pre: PluginPre<State>,
+    pub(super) limits: Arc<Limits>,
+}
+
+impl Component {
+    /// The imports that no plugin of this contract needs.
+    pub fn foreign_imports(&self) -> impl Iterator<Item = &str> {
+        self.imports.iter().map(String::as_str).filter(|name| !name.starts_with(NAMESPACE))
+    }
+}
+
+impl Runtime {
+    /// `cache`: where compiled components are kept, if anywhere.
+    ///
+    /// # Errors
+    /// `Runtime`.
+    pub fn new(cache: Option<PathBuf>, limits: Limits) -> Result<Self> {
+        let failed = |source| Error::Runtime { source };
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        let engine = Engine::new(&config).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        Plugin::add_to_linker::<State, HasSelf<_>>(&mut linker, |state| &mut state.context)
+            .map_err(failed)?;
+        let ticker = Ticker::start(engine.clone());
+        let cache = Cache::open(cache);
+        Ok(Self { engine, linker, cache, limits: Arc::new(limits), _ticker: ticker })
+    }
+
+    /// # Errors
+    /// What is wrong with the file, or with what it expects.
+    pub fn load(&self, source: &Source) -> Result<Component> {
+        let label = source.label();
+        let bytes = source.bytes(self.limits.component_bytes)?;
+        check_header(&bytes, &label)?;
+        let digest = hex(&Sha256::digest(&bytes));
+        let compiled = self.compile(&bytes, &digest, &label)?;
+        let kind = compiled.component_type();
+        let imports: Vec<String> =
+            kind.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let exports = kind.exports(&self.engine).map(|(name, _)| name.to_owned());
+        check_contract(imports.iter().cloned().chain(exports), &label)?;
+        let misfit = |source| Error::Misfit { plugin: label.clone(), source };
+        let mut linker = self.linker.clone();
+        linker.define_unknown_imports_as_traps(&compiled).map_err(misfit)?;
+        let pre = linker.instantiate_pre(&compiled).and_then(PluginPre::new).map_err(misfit)?;
+        let limits = Arc::clone(&self.limits);
+        Ok(Component { label, digest, bytes: bytes.len(), imports, pre, limits })
+    }
+
+    fn compile(
+        &self,
+        bytes: &[u8],
+        digest: &str,
+        label: &str,
+    ) -> Result<wasmtime::component::Component> {
+        if let Some(known) = self.cache.get(&self.engine, digest).and_then(|code| self.revive(&code)) {
+            return Ok(known);
+        }
+        let damaged = |source| Error::Damaged { plugin: label.to_owned(), source };
+        let code = self.engine.precompile_component(bytes).map_err(damaged)?;
+        // Without a cache the next start is slower, and that is all.
+        let _ = self.cache.put(&self.engine, digest, &code);
+        self.revive(&code).ok_or_else(|| {
+            damaged(wasmtime::Error::msg("the code that was just compiled is not accepted"))
+        })
+    }
+
+    #[allow(unsafe_code)]
+    fn revive(&self, code: &[u8]) -> Option<wasmtime::component::Component> {
+        // SAFETY: the code was compiled by this process, or comes from the cache, which
+        // takes only what this user's own runs have put there.
+        unsafe { wasmtime::component::Component::deserialize(&self.engine, code) }.ok()
+    }
+}
+
+/// A component begins with the magic number and a layer of 1; a core module's is 0.
+fn check_header(bytes: &[u8], plugin: &str) -> Result<()> {
+    let what = match bytes {
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Ok(()),
+        [b'\0', b'a', b's', b'm', _, _, 0, 0, ..] => {
+            "a core module (build for the target wasm32-wasip2, or wrap it with wasm-tools component new)"
+        }
+        [] => "an empty file",
+        _ => "a file of another kind",
+    };
+    Err(Error::NotAComponent { plugin: plugin.to_owned(), what })
+}
+
+/// Interfaces of the contract in another major version than ours; versions 0.x are
+/// major ones by their second number.
+fn check_contract(names: impl Iterator<Item = String>, plugin: &str) -> Result<()> {
+    let track = |name: &str| -> Option<String> {
+        let version = semver::Version::parse(name.split_once('@')?.1).ok()?;
+        Some(match version.major {
+            0 => format!("0.{}", version.minor),
+            major => major.to_string(),
+        })
+    };
+    let ours = track(PACKAGE);
+    for name in names.filter(|name| name.starts_with(NAMESPACE)) {
+        if track(&name) != ours {
+            return Err(Error::OtherContract { plugin: plugin.to_owned(), theirs: name });
+        }
+    }
+    Ok(())
+}
+
+/// Advances the engine's epoch. Without it no deadline of any guest ever comes.
+struct Ticker {
+    stop: Arc<AtomicBool>,
+}
+
+impl Ticker {
+    fn start(engine: Engine) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::sleep(TICK);
+                engine.increment_epoch();
+            }
+        });
+        Self { stop }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_tell_components_from_modules_and_other_files() {
+        assert!(check_header(b"\0asm\x0d\0\x01\0", "p").is_ok());
+        let refused = |bytes| check_header(bytes, "p").unwrap_err().to_string();
+        assert!(refused(b"\0asm\x01\0\0\0").contains("a core module"));
+        assert!(refused(b"#!/bin/sh").contains("another kind"));
+        assert!(refused(b"").contains("an empty file"));
+        assert!(refused(b"\0asm").contains("another kind"));
+    }
+
+    #[test]
+    fn only_our_track_of_the_contract_is_taken() {
+        let check = |name: &str| check_contract([name.to_owned()].into_iter(), "p");
+        assert!(check("tessallite:up/docker@0.1.0").is_ok());
+        assert!(check("tessallite:up/docker@0.1.7").is_ok());
+        assert!(check("wasi:io/streams@0.2.3").is_ok());
+        assert!(check("tessallite:up/docker@0.2.0").is_err());
+        assert!(check("tessallite:up/docker@1.0.0").is_err());
+        assert!(check("tessallite:up/docker").is_err());
+    }
+}

@@ -1,0 +1,222 @@
+//! Flags, environment and configuration file, resolved into one thing.
+//!
+//! A flag wins over its environment variable (clap sees to that), both win over the file.
+
+mod file;
+mod release;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use file::File;
+pub use release::Release;
+
+/// The name of the configuration file in the project's directory.
+pub const CONFIG_FILE: &str = "tessallite-up.toml";
+/// State and backups stand here, in the project's directory, so that whoever operates
+/// the installation next finds them.
+pub const STATE_DIR: &str = ".tessallite-up";
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("reading {path}")]
+    Read { path: PathBuf, #[source] source: std::io::Error },
+    #[error("{path} is not a valid {what}")]
+    Parse { path: PathBuf, what: &'static str, #[source] source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Error {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => Some("check the path, and that the file may be read".to_owned()),
+            Self::Parse { .. } => Some("mend the file; README.md shows every key".to_owned()),
+            Self::Invalid(_) => None,
+        }
+    }
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What the command line and the environment say.
+#[derive(Debug, Default, Clone)]
+pub struct Flags {
+    pub project_dir: Option<PathBuf>,
+    pub config: Option<PathBuf>,
+    pub files: Vec<PathBuf>,
+    pub project_name: Option<String>,
+    pub profiles: Vec<String>,
+    pub env_files: Vec<PathBuf>,
+    pub plugins: Vec<String>,
+    pub to: Option<String>,
+    pub release: Option<PathBuf>,
+    pub expect_migration: Option<String>,
+    pub backup_dir: Option<PathBuf>,
+    pub state: Option<PathBuf>,
+    /// Plugin settings, `KEY=VALUE`.
+    pub set: Vec<String>,
+    /// Plugin settings that have a flag of their own.
+    pub named: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub project_dir: PathBuf,
+    pub files: Vec<PathBuf>,
+    pub project_name: Option<String>,
+    pub profiles: Vec<String>,
+    pub env_files: Vec<PathBuf>,
+    pub plugins: Vec<String>,
+    pub version: Option<String>,
+    pub migration: Option<String>,
+    pub oldest: Option<String>,
+    pub release: Release,
+    pub backup_dir: PathBuf,
+    pub state_dir: PathBuf,
+    /// For the plugins.
+    pub settings: BTreeMap<String, String>,
+    /// Addresses that plugins may ask over HTTP.
+    pub origins: Vec<String>,
+    /// Data source names, by the names that plugins use.
+    pub connections: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// # Errors
+    /// A file that cannot be read or is not valid; values that contradict each other.
+    pub fn resolve(flags: Flags) -> Result<Self> {
+        let project_dir = absolute(flags.project_dir.unwrap_or_else(|| PathBuf::from(".")))?;
+        if !project_dir.is_dir() {
+            return Err(Error::Invalid(format!(
+                "the project directory {} does not exist",
+                project_dir.display()
+            )));
+        }
+        let file = match &flags.config {
+            Some(path) => File::read(path)?,
+            None => File::read_if_there(&project_dir.join(CONFIG_FILE))?,
+        };
+        // Paths in the file are meant from where the file is.
+        let config_dir = flags.config.as_deref().and_then(Path::parent).unwrap_or(&project_dir);
+        let from_file = |path: PathBuf| config_dir.join(path);
+        let release_path = flags.release.or(file.release.clone().map(from_file));
+        let release = release_path.map(|path| Release::read(&path)).transpose()?.unwrap_or_default();
+        let state_dir = match flags.state.or(file.state.clone().map(from_file)) {
+            Some(path) => absolute(path)?,
+            None => project_dir.join(STATE_DIR),
+        };
+        let backup_dir = match flags.backup_dir.or(file.backup_dir.clone().map(from_file)) {
+            Some(path) => absolute(path)?,
+            None => state_dir.join("backups"),
+        };
+        let mut settings = file.plugin_settings();
+        for pair in &flags.set {
+            let (name, value) = pair.split_once('=').ok_or_else(|| {
+                Error::Invalid(format!("--set takes KEY=VALUE, not {pair:?}"))
+            })?;
+            settings.insert(name.trim().to_owned(), value.to_owned());
+        }
+        settings.extend(flags.named.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let version = agree("version", flags.to.or(file.to.clone()), release.version.clone())?;
+        let migration = flags.expect_migration.or(file.expect_migration.clone());
+        let migration = agree("migration", migration, release.migration.clone())?;
+        Ok(Self {
+            files: or(flags.files, file.files.into_iter().map(|f| config_dir.join(f)).collect()),
+            project_name: flags.project_name.or(file.project_name),
+            profiles: or(flags.profiles, file.profiles),
+            env_files: or(flags.env_files, file.env_files),
+            plugins: or(flags.plugins, file.plugins),
+            version,
+            migration,
+            oldest: release.oldest.clone(),
+            release,
+            backup_dir,
+            state_dir,
+            settings,
+            origins: file.http.origins,
+            connections: file.sql.connections,
+            project_dir,
+        })
+    }
+}
+
+fn or<T>(flag: Vec<T>, file: Vec<T>) -> Vec<T> {
+    if flag.is_empty() { file } else { flag }
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&path).map_err(|source| Error::Read { path, source })
+}
+
+/// What the operator says and what the release says must not differ.
+fn agree(what: &str, said: Option<String>, release: Option<String>) -> Result<Option<String>> {
+    match (said, release) {
+        (Some(said), Some(release)) if said != release => Err(Error::Invalid(format!(
+            "the {what} asked for is {said}, but the release manifest says {release}"
+        ))),
+        (said, release) => Ok(said.or(release)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(config: &str, flags: Flags) -> Result<Settings> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(CONFIG_FILE), config).unwrap();
+        Settings::resolve(Flags { project_dir: Some(dir.path().to_owned()), ..flags })
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let flags = Flags { to: Some("2.0.0".into()), ..Flags::default() };
+        assert_eq!(resolve("to = \"1.5.0\"", flags).unwrap().version.as_deref(), Some("2.0.0"));
+        let settings = resolve("to = \"1.5.0\"", Flags::default()).unwrap();
+        assert_eq!(settings.version.as_deref(), Some("1.5.0"));
+    }
+
+    #[test]
+    fn settings_of_services_and_of_the_command_line_come_together() {
+        let flags = Flags {
+            set: vec!["services.gateway.health=/live".into()],
+            named: BTreeMap::from([("soak", "3".to_owned())]),
+            ..Flags::default()
+        };
+        let config = "[settings]\nsoak = 10\n[services.gateway]\nport = 8081\nhealth = \"/x\"\n";
+        let settings = resolve(config, flags).unwrap().settings;
+        let get = |name: &str| settings.get(name).map(String::as_str);
+        assert_eq!(get("soak"), Some("3"));
+        assert_eq!(get("services.gateway.port"), Some("8081"));
+        assert_eq!(get("services.gateway.health"), Some("/live"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let error = resolve("tto = \"1\"", Flags::default()).unwrap_err();
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("tto"));
+    }
+
+    #[test]
+    fn a_version_that_is_not_the_releases_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let release = dir.path().join("release.json");
+        std::fs::write(&release, r#"{"version": "1.5.0"}"#).unwrap();
+        let flags = Flags { release: Some(release), to: Some("1.6.0".into()), ..Flags::default() };
+        assert!(resolve("", flags).unwrap_err().to_string().contains("1.6.0"));
+    }
+
+    #[test]
+    fn state_and_backups_stand_in_the_project() {
+        let settings = resolve("", Flags::default()).unwrap();
+        assert!(settings.backup_dir.starts_with(&settings.project_dir));
+        assert_eq!(settings.state_dir.file_name().unwrap(), ".tessallite-up");
+    }
+
+    #[test]
+    fn a_pair_without_a_value_is_refused() {
+        let flags = Flags { set: vec!["soak".into()], ..Flags::default() };
+        assert!(resolve("", flags).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! The configuration file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Error, Result};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    #[serde(default)]
+    pub plugins: Vec<String>,
+    pub to: Option<String>,
+    pub release: Option<PathBuf>,
+    pub expect_migration: Option<String>,
+    pub backup_dir: Option<PathBuf>,
+    pub state: Option<PathBuf>,
+    /// The Compose files.
+    #[serde(default)]
+    pub files: Vec<PathBuf>,
+    pub project_name: Option<String>,
+    #[serde(default)]
+    pub profiles: Vec<String>,
+    #[serde(default)]
+    pub env_files: Vec<PathBuf>,
+    /// For the plugins.
+    #[serde(default)]
+    settings: BTreeMap<String, Scalar>,
+    /// For the plugins, one table a service: `services.NAME.KEY`.
+    #[serde(default)]
+    services: BTreeMap<String, BTreeMap<String, Scalar>>,
+    #[serde(default)]
+    pub http: Http,
+    #[serde(default)]
+    pub sql: Sql,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    #[serde(default)]
+    pub origins: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sql {
+    #[serde(default)]
+    pub connections: BTreeMap<String, String>,
+}
+
+/// The values contain passwords.
+impl std::fmt::Debug for Sql {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.connections.keys()).finish()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Whole(i64),
+    Flag(bool),
+    List(Vec<String>),
+}
+
+impl Scalar {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Whole(number) => number.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::List(items) => items.join(","),
+        }
+    }
+}
+
+impl File {
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| Error::Parse {
+            path: path.to_owned(),
+            what: "configuration",
+            source: source.into(),
+        })
+    }
+
+    pub(super) fn read_if_there(path: &Path) -> Result<Self> {
+        match Self::read(path) {
+            Err(Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn plugin_settings(&self) -> BTreeMap<String, String> {
+        let general = self.settings.iter().map(|(name, value)| (name.clone(), value.text()));
+        let of_services = self.services.iter().flat_map(|(service, values)| {
+            values.iter().map(move |(key, value)| (format!("services.{service}.{key}"), value.text()))
+        });
+        general.chain(of_services).collect()
+    }
+}
