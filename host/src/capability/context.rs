@@ -15,6 +15,7 @@ use crate::contract::{Effect, errors};
 pub struct Services {
     pub docker: docker::client::Client,
     pub sql: sql::client::Client,
+    pub backups: sql::dump::Dumps,
     pub http: http::client::Client,
 }
 
@@ -106,10 +107,13 @@ fn unreadable(error: serde_json::Error) -> Error {
 }
 
 impl errors::Host for Context {
-    fn convert_error_type(&mut self, error: Error) -> wasmtime::Result<errors::Error> {
+    fn convert_error(&mut self, error: Error) -> wasmtime::Result<errors::Error> {
         Ok(error.into())
     }
 }
+
+/// The interface has types and no functions.
+impl crate::contract::EffectsHost for Context {}
 
 impl From<Error> for errors::Error {
     fn from(error: Error) -> Self {

@@ -103,6 +103,6 @@ fn request(settings: &Settings) -> Request {
 /// When, and something that two runs of the same second do not share.
 fn new_run() -> String {
     let now = jiff::Timestamp::now();
-    let id = u64::from(std::process::id()) ^ now.subsec_nanosecond().unsigned_abs().into();
+    let id = u64::from(std::process::id()) ^ u64::from(now.subsec_nanosecond().unsigned_abs());
     format!("{}-{:04x}", now.strftime("%Y%m%d-%H%M%S"), id & 0xffff)
 }

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tokio::sync::oneshot;
 
-use crate::capability::docker::client::Client as Docker;
+use crate::capability::docker::client::{Client as Docker, ExecStream};
 use crate::capability::docker::types::{Location, Route};
 use crate::capability::sql::locate::{Address, Command, Environment, Exec, Exit, Server};
-use crate::capability::{Result, Services, http, sql};
+use crate::capability::{Error, Result, Services, http, sql};
 
 /// The PostgreSQL of a documented installation.
 const DATABASE_SERVICE: &str = "postgres";
@@ -45,10 +46,26 @@ impl Installation {
         let named = target
             .connections
             .iter()
-            .map(|(name, text)| Ok((name.clone(), sql::client::Dsn::parse(text)?)))
+            .map(|(name, text)| Ok((name.clone(), sql::client::Dsn::parse(text, None)?)))
             .collect::<Result<_>>()?;
         let sql = sql::client::Client::new(Some(Arc::clone(&server)), named, Default::default());
-        todo_wiring!(docker, sql, server)
+        let http = http::client::Client::new(Arc::new(Ports { docker: docker.clone() }))?;
+        let backups = sql::dump::Dumps::new(Some(server), target.backup_dir.clone());
+        Ok(Self { services: Arc::new(Services { docker, sql, backups, http }), target })
+    }
+}
+
+struct Ports { docker: Docker }
+impl http::client::Directory for Ports {
+    fn routes(&self, service: &str, port: u16) -> BoxFuture<'_, Result<Vec<(String, u16)>>> {
+        let service = service.to_owned();
+        async move {
+            let containers = self.docker.routes(&service, port).await?;
+            Ok(containers.into_iter().flat_map(|c| c.routes).filter_map(|r| match r {
+                Route::Published { host, port } => Some((host, port)),
+                Route::Network { address, port } => Some((address.to_string(), port)),
+                Route::Inside => None }).collect())
+        }.boxed()
     }
 }
 
@@ -79,8 +96,7 @@ impl Server for Postgres {
                 let bytes = bytes.map(Ok::<_, std::io::Error>);
                 Box::new(tokio_util::io::StreamReader::new(bytes)) as crate::capability::docker::client::Input
             });
-            let stream = self.docker.exec_stream(&self.service, &argv, &env, input).await?;
-            todo_exec!(stream)
+            Ok(exec(self.docker.exec_stream(&self.service, &argv, &env, input).await?))
         }
         .boxed()
     }
@@ -109,4 +125,23 @@ impl Server for Postgres {
     fn describe(&self) -> String {
         format!("service {:?}", self.service)
     }
+}
+
+/// A program's output, and its end once that has been read.
+fn exec(stream: ExecStream) -> Exec {
+    let (sender, receiver) = oneshot::channel();
+    let stdout = stream::unfold(Some((stream, sender)), |state| async {
+        let (mut stream, sender) = state?;
+        if let Some(chunk) = stream.next().await {
+            return Some((chunk, Some((stream, sender))));
+        }
+        let end = stream.finish().await;
+        // Whoever does not wait for the end need not be told.
+        let _ = sender.send(end.map(|end| Exit { code: end.exit_code, stderr: end.stderr }));
+        None
+    });
+    let end = receiver.map(|end| {
+        end.unwrap_or_else(|_| Err(Error::failed("a program's output was not read to its end")))
+    });
+    Exec { stdout: stdout.boxed(), end: end.boxed() }
 }

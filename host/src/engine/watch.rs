@@ -113,6 +113,7 @@ fn in_words(what: Mishap) -> String {
         Mishap::Exited { code } => format!("exited with code {code}"),
         Mishap::Restarted => "was restarted".into(),
         Mishap::Unhealthy => "turned unhealthy".into(),
+        Mishap::Gone => "was removed".into(),
         Mishap::OutOfMemory => "ran out of memory".into(),
     }
 }

@@ -71,6 +71,27 @@ pub fn image_name(reference: &str) -> String {
     name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 
+/// As [`image_name`] for each reference in a text: not for paths and addresses.
+pub fn image_names(text: &str) -> String {
+    let short = |word: &str| match word.contains('/') {
+        true if !word.starts_with(['/', '.', '~']) && !word.contains("://") => {
+            image_name(word) + if word.contains('@') && word.ends_with(',') { "," } else { "" }
+        }
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(short).collect::<Vec<_>>().join(" ")
+}
+
+/// A reference without its tag and its digest.
+pub fn repository(reference: &str) -> &str {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    match name.rsplit_once(':') {
+        // Otherwise it is the port of a registry.
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
 /// Both ends of a change, as short as they stay distinct.
 pub fn change(change: &ServiceChange) -> (String, String) {
     if change.before != change.after {
@@ -154,6 +175,12 @@ mod tests {
         assert_eq!(short_digest(""), "");
         assert_eq!(short_reference("a/b:1@sha256:3f2a91bc0d"), "a/b:1@3f2a91bc…");
         assert_eq!(image_name("r.example:5000/t/model:1.5.0@sha256:00"), "model:1.5.0");
+        assert_eq!(
+            image_names("pull r/a:1, r/b:2@sha256:00, r/c:3 into /var/x (http://h/p)"),
+            "pull a:1, b:2, c:3 into /var/x (http://h/p)"
+        );
+        assert_eq!(repository("r.example:5000/t/model:1.5.0@sha256:00"), "r.example:5000/t/model");
+        assert_eq!(repository("r.example:5000/model"), "r.example:5000/model");
     }
 
     #[test]

@@ -39,10 +39,7 @@ fn images(facts: Facts) -> Result<(), Error> {
         if let Some(why) = gate::not_running_well(service) {
             wrong.push(format!("{name}: {why}"));
         } else if !service.digests.iter().any(|known| known == digest) {
-            let runs = service
-                .digest
-                .as_deref()
-                .unwrap_or("an image without a digest");
+            let runs = service.digests.first().map_or("an image without a digest", String::as_str);
             wrong.push(format!("{name} runs {runs}, not {digest}"));
         }
     }

@@ -25,7 +25,7 @@ pub(super) async fn pin(client: &Client, change: PinChange) -> Result<()> {
 }
 
 async fn plan(client: &Client, images: Vec<ImageChange>) -> Result<Vec<Edit>> {
-    let directory = client.project_dir().to_owned();
+    let directory = client.project_dir();
     let compose = client.files()?;
     let env = client.env_files();
     blocking(move || {

@@ -59,8 +59,6 @@ pub struct Service {
     pub name: String,
     /// As the Compose model has it, interpolated. Empty when only built from source.
     pub image: String,
-    /// The first of `digests`.
-    pub digest: Option<String>,
     /// All digests under which the engine knows the image in use in the repository
     /// of `image`: one image may have several (its index, its manifest).
     pub digests: Vec<String>,

@@ -34,7 +34,7 @@ impl Host for Context {
 
     async fn list_backups(&mut self) -> Result<Vec<Backup>> {
         self.read("sql.list-backups", async |s| {
-            Ok(s.backups.list().await?.backups.into_iter().map(Into::into).collect())
+            Ok(s.backups.backups().await?.backups.into_iter().map(Into::into).collect())
         })
         .await
     }
@@ -49,12 +49,14 @@ impl Host for Context {
 
     async fn dump(&mut self, change: DumpChange) -> Result<Backup> {
         let conduct = Arc::clone(self.conduct());
+        let run = self.run().to_owned();
         self.change(Effect::SqlDump(change.clone()), async move |s| {
             let progress = |Progress { done, estimate }| {
                 let what = "backup".to_owned();
                 conduct.notify(Notice::Progress { what, done, total: Some(estimate.max(done)) });
             };
-            Ok(s.backups.dump(&s.sql, &change.connection, &change.label, progress).await?.into())
+            let facts = types::Facts::from([("run".to_owned(), run)]);
+            Ok(s.backups.dump(&change.connection, &change.label, facts, &progress).await?.into())
         })
         .await
     }

@@ -158,12 +158,19 @@ fn read_back(mut log: std::fs::File) -> String {
     if read.is_err() { String::new() } else { String::from_utf8_lossy(&bytes).into_owned() }
 }
 
-/// The last lines, on one line.
+/// The last lines, on one line; those that only tell of progress are left out.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.filter(|line| !is_progress(line)).collect();
     let start = lines.len().saturating_sub(SHOWN_LINES);
     let shown = lines.get(start..).unwrap_or_default().join("; ");
     if shown.is_empty() { "it said nothing".to_owned() } else { printable(&shown) }
+}
+
+fn is_progress(line: &str) -> bool {
+    let subject = ["Container ", "Network ", "Volume "].iter().any(|word| line.starts_with(word));
+    let verb = line.rsplit(' ').next().unwrap_or_default();
+    subject && (verb.ends_with("ing") || verb.ends_with("ed"))
 }
 
 #[cfg(test)]
@@ -177,5 +184,11 @@ mod tests {
         assert!(shown.starts_with("line 12; line 13"), "{shown}");
         assert!(shown.ends_with("line 19"), "{shown}");
         assert_eq!(tail("\n"), "it said nothing");
+    }
+
+    #[test]
+    fn progress_is_not_shown_with_a_failure() {
+        let text = " Network x_default  Created\n Container x-a-1  Starting\nError response from daemon: no\n";
+        assert_eq!(tail(text), "Error response from daemon: no");
     }
 }

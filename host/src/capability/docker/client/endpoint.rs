@@ -129,7 +129,7 @@ fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(front, port)| {
         !port.is_empty()
             && port.bytes().all(|b| b.is_ascii_digit())
-            && !(front.contains(':') && !front.ends_with(']'))
+            && (!front.contains(':') || front.ends_with(']'))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::Client;
 use super::endpoint::Endpoint;
-use super::failure;
+use super::{failure, files};
 use crate::capability::docker::types::Engine;
 use crate::capability::error::{Error, Result};
 use crate::text::printable;
@@ -87,13 +87,14 @@ impl Client {
     pub async fn engine(&self) -> Result<Engine> {
         let model = self.model().await?;
         let facts = &self.inner.facts;
+        let files = files::with_includes(self.files()?);
         Ok(Engine {
             version: facts.version.clone(),
             api_version: facts.api_version.clone(),
             compose_version: facts.compose_version.clone(),
             platform: facts.platform.clone(),
             project: model.project.clone(),
-            files: self.files()?.iter().map(|file| file.display().to_string()).collect(),
+            files: files.iter().map(|file| file.display().to_string()).collect(),
             free_bytes: facts.free_bytes(),
             is_local: facts.is_local,
         })

@@ -1,5 +1,6 @@
 //! Programs inside containers, and the stream that carries a dump.
 
+mod abandoned;
 mod pump;
 
 use std::pin::Pin;
@@ -43,8 +44,8 @@ type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, EngineError>> + Send>>
 type ToProgram = Pin<Box<dyn AsyncWrite + Send>>;
 
 /// A program's standard output, as it comes; memory stays flat, and a slow reader slows
-/// the program down. Dropping it closes the connection, but the engine does not
-/// end the program: it may wait for ever to be read.
+/// the program down. Dropping it before its end also ends the program where the engine
+/// is on this machine; elsewhere it may go on, waiting to be read.
 pub struct ExecStream {
     client: Client,
     id: String,
@@ -55,6 +56,7 @@ pub struct ExecStream {
     stderr: Arc<StderrTail>,
     /// An error has been handed out: what has come is not the whole output.
     is_broken: bool,
+    has_ended: bool,
 }
 
 /// How a program ended.
@@ -117,6 +119,7 @@ impl Client {
             feeder,
             stderr,
             is_broken: false,
+            has_ended: false,
         })
     }
 
@@ -215,6 +218,7 @@ impl ExecStream {
             return Err(Error::failed(format!("{}: its output is not whole", self.doing)));
         }
         let exit_code = self.client.exit_code(&self.doing, &self.id).await?;
+        self.has_ended = true;
         let input_taken = match self.feeder.take() {
             None => true,
             Some(feeder) => self.input_taken(feeder).await?,
@@ -244,6 +248,9 @@ impl Drop for ExecStream {
         self.reader.abort();
         if let Some(feeder) = &self.feeder {
             feeder.abort();
+        }
+        if !self.has_ended {
+            abandoned::end(self.client.clone(), self.id.clone());
         }
     }
 }

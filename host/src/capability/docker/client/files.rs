@@ -19,27 +19,15 @@ const OVERRIDES: &[&str] = &[
 /// More than this many files is a circle of includes.
 const MOST_FILES: usize = 100;
 
-/// The files of the project, in the order in which Compose merges them; behind each
-/// those that it includes, as far as they are named without variables.
+/// The files of the project, in the order in which Compose merges them.
 ///
 /// Errors: `Invalid` when there is no Compose file.
 pub(super) fn in_effect(location: &Location) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for file in named(location)? {
-        add(&mut files, file);
-    }
-    Ok(files)
-}
-
-fn named(location: &Location) -> Result<Vec<PathBuf>> {
-    let here = &location.project_dir;
+    let here = &here(location);
     if !location.files.is_empty() {
         return Ok(location.files.iter().map(|file| here.join(file)).collect());
     }
-    let lookup = |name: &str| {
-        let own = std::env::var(name).ok().filter(|value| !value.is_empty());
-        own.or_else(|| from_env_files(location, name))
-    };
+    let lookup = |name: &str| variable(name).or_else(|| from_env_files(location, name));
     if let Some(list) = lookup("COMPOSE_FILE") {
         let separator = lookup("COMPOSE_PATH_SEPARATOR").unwrap_or_else(|| ":".to_owned());
         let parts = list.split(separator.as_str()).filter(|part| !part.is_empty());
@@ -48,10 +36,54 @@ fn named(location: &Location) -> Result<Vec<PathBuf>> {
     default_files(here)
 }
 
+/// These files, and behind each those that it includes, as far as they are named
+/// without variables.
+pub(super) fn with_includes(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for file in files {
+        add(&mut all, file);
+    }
+    all
+}
+
+/// Where Compose starts from with relative paths: the directory of the first file.
+pub(super) fn project_dir(location: &Location) -> PathBuf {
+    let files = in_effect(location).unwrap_or_default();
+    let directory = files.first().and_then(|file| file.parent()).map(Path::to_owned);
+    directory.unwrap_or_else(|| here(location))
+}
+
+/// The env files that are there, of those that Compose interpolates from; later ones
+/// win.
+pub(super) fn env_files(location: &Location) -> Vec<PathBuf> {
+    let files = named_env_files(location);
+    let mut files = files.unwrap_or_else(|| vec![project_dir(location).join(".env")]);
+    files.retain(|file| file.is_file());
+    files
+}
+
+fn named_env_files(location: &Location) -> Option<Vec<PathBuf>> {
+    let here = here(location);
+    if !location.env_files.is_empty() {
+        return Some(location.env_files.iter().map(|file| here.join(file)).collect());
+    }
+    let list = variable("COMPOSE_ENV_FILES")?;
+    let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
+    Some(parts.map(|part| here.join(part)).collect())
+}
+
+fn here(location: &Location) -> PathBuf {
+    let given = &location.project_dir;
+    std::path::absolute(given).unwrap_or_else(|_| given.clone())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// In the project's directory, or in the nearest one above it.
 fn default_files(here: &Path) -> Result<Vec<PathBuf>> {
-    let directory = std::path::absolute(here).unwrap_or_else(|_| here.to_owned());
-    for directory in directory.ancestors() {
+    for directory in here.ancestors() {
         let first = |names: &[&str]| {
             names.iter().map(|name| directory.join(name)).find(|file| file.is_file())
         };
@@ -61,18 +93,17 @@ fn default_files(here: &Path) -> Result<Vec<PathBuf>> {
     }
     Err(Error::invalid(format!(
         "there is no Compose project in {}: looked for {}, there and above",
-        directory.display(),
+        here.display(),
         NAMES.join(", ")
     ))
     .hint("name the project's directory, or its files"))
 }
 
+/// What the files are is looked up where Compose is run, before they are known.
 fn from_env_files(location: &Location, name: &str) -> Option<String> {
-    let default = [PathBuf::from(".env")];
-    let files: &[PathBuf] =
-        if location.env_files.is_empty() { &default } else { &location.env_files };
+    let files = named_env_files(location).unwrap_or_else(|| vec![here(location).join(".env")]);
     files.iter().rev().find_map(|file| {
-        let text = std::fs::read_to_string(location.project_dir.join(file)).ok()?;
+        let text = std::fs::read_to_string(file).ok()?;
         env_value(&text, name)
     })
 }
@@ -80,7 +111,7 @@ fn from_env_files(location: &Location, name: &str) -> Option<String> {
 /// The value of a variable in an env file, without interpolation: these lists of
 /// files are hardly ever written with it.
 fn env_value(text: &str, name: &str) -> Option<String> {
-    let values = text.lines().filter_map(|line| {
+    let mut values = text.lines().filter_map(|line| {
         let line = line.trim_start();
         let line = line.strip_prefix("export ").unwrap_or(line);
         let value = line.strip_prefix(name)?.trim_start().strip_prefix('=')?.trim();
@@ -90,7 +121,7 @@ fn env_value(text: &str, name: &str) -> Option<String> {
             None => value.split(" #").next().unwrap_or_default().trim_end(),
         })
     });
-    values.last().filter(|value| !value.is_empty()).map(str::to_owned)
+    values.next_back().filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 fn add(files: &mut Vec<PathBuf>, file: PathBuf) {
@@ -137,7 +168,7 @@ mod tests {
     }
 
     fn names(location: &Location) -> Vec<String> {
-        let files = in_effect(location).unwrap();
+        let files = with_includes(in_effect(location).unwrap());
         let shown = files
             .iter()
             .map(|file| file.strip_prefix(&location.project_dir).unwrap().display().to_string());
@@ -186,6 +217,17 @@ mod tests {
             project(&[(".env", "COMPOSE_FILE=a.yaml"), ("compose.yaml", "")]);
         location.files = vec![PathBuf::from("z.yaml")];
         assert_eq!(names(&location), ["z.yaml"]);
+    }
+
+    #[test]
+    fn the_env_file_stands_beside_the_first_compose_file() {
+        let (directory, mut location) =
+            project(&[("compose.yaml", ""), (".env", ""), ("sub/a.env", "")]);
+        location.project_dir = directory.path().join("sub");
+        assert_eq!(project_dir(&location), directory.path());
+        assert_eq!(env_files(&location), [directory.path().join(".env")]);
+        location.env_files = vec![PathBuf::from("a.env"), PathBuf::from("gone.env")];
+        assert_eq!(env_files(&location), [directory.path().join("sub/a.env")]);
     }
 
     #[test]

@@ -93,11 +93,23 @@ impl Client {
         *self.inner.model.lock().await = None;
     }
 
-    /// The Compose files in effect, those that others include behind them.
+    /// The Compose files in effect, in the order in which Compose merges them; without
+    /// those that they include.
     ///
     /// Errors: `Invalid` when there is no Compose project here.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
         files::in_effect(self.inner.compose.location())
+    }
+
+    /// Where Compose starts from with the relative paths of the project.
+    pub fn project_dir(&self) -> PathBuf {
+        files::project_dir(self.inner.compose.location())
+    }
+
+    /// The env files that are there, of those that Compose interpolates from; later
+    /// ones win.
+    pub fn env_files(&self) -> Vec<PathBuf> {
+        files::env_files(self.inner.compose.location())
     }
 
     /// The environment that the Compose model gives the service: what the image

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::path::PathBuf;
+
 use bollard::errors::Error as EngineError;
 use bollard::models::{HealthConfig, ImageInspect};
 use futures_util::future::try_join_all;
@@ -72,7 +74,6 @@ impl Client {
         Ok(Service {
             name: name.to_owned(),
             image: model.image.clone(),
-            digest: digests.first().cloned(),
             digests,
             image_bytes: image.and_then(|image| u64::try_from(image.size?).ok()),
             has_health_check: model.has_health_check || found.iter().any(checked),
@@ -82,6 +83,19 @@ impl Client {
             mounts: model.mounts.clone(),
             active: model.active,
         })
+    }
+
+    /// The directories of this machine that the service's containers mount; none where the
+    /// engine is on another machine.
+    ///
+    /// Errors: `NotFound` when the model has no such service.
+    pub async fn mount_sources(&self, service: &str) -> Result<Vec<PathBuf>> {
+        if !self.inner.facts.is_local {
+            return Ok(Vec::new());
+        }
+        let found = self.containers_of(service).await?;
+        let mounts = found.into_iter().flat_map(|found| found.details.mounts.unwrap_or_default());
+        Ok(mounts.filter_map(|mount| mount.source).map(PathBuf::from).collect())
     }
 
     /// An image of the engine, by ID or reference; nothing when it is not there.

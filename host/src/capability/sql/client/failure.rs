@@ -29,7 +29,13 @@ pub(super) fn connecting(doing: &str, error: tokio_postgres::Error) -> (Next, Er
         let next = next_after(refusal.code().code());
         return (next, refused(doing, &of_server(refusal)));
     }
-    let told = Error::unavailable(format!("{doing}: {}", chain(&error)));
+    let text = chain(&error);
+    if text.starts_with("error performing TLS handshake") {
+        let told = Error::failed(format!("{doing}: {text}"));
+        let advice = "sslrootcert names the authority of the server's certificate; sslmode=disable goes without TLS";
+        return (Next::Nothing, told.hint(advice));
+    }
+    let told = Error::unavailable(format!("{doing}: {text}"));
     (Next::OtherWay, told.hint("is PostgreSQL running, and can this machine reach it?"))
 }
 
@@ -89,7 +95,7 @@ fn by_class(code: &str) -> Kind {
     match code.get(..2) {
         Some("08" | "53") => Kind::Unavailable,
         Some("40") => Kind::Conflict,
-        Some("42") => Kind::Invalid,
+        Some("0A" | "42") => Kind::Invalid,
         _ => Kind::Failed,
     }
 }

@@ -27,13 +27,14 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    pub(crate) async fn find(server: &dyn Server, logins: Vec<Login>) -> Result<Self> {
+    /// Also what the statements print, which are run to find it.
+    pub(crate) async fn find(server: &dyn Server, logins: Vec<Login>, statements: &[&str]) -> Result<(Self, String)> {
         let mut last = None;
         for login in logins {
             for host in [SOCKET, LOOPBACK] {
                 let access = Self { host, login: login.clone() };
-                match access.psql(server, &["SELECT 1"], "", 1024).await {
-                    Ok(_) => return Ok(access),
+                match access.psql(server, statements, "", 1 << 16).await {
+                    Ok(printed) => return Ok((access, printed)),
                     Err(e) if matches!(e.kind, Kind::Failed) => last = Some(e),
                     Err(e) => return Err(e),
                 }
@@ -110,7 +111,8 @@ impl Access {
 
 /// A log-in for statements, from the installation's variables.
 pub(super) async fn find(server: &dyn Server) -> Result<Access> {
-    Access::find(server, login::for_statements(&server.environment().await?)).await
+    let logins = login::for_statements(&server.environment().await?);
+    Ok(Access::find(server, logins, &["SELECT 1"]).await?.0)
 }
 
 pub(super) async fn query(
@@ -125,7 +127,7 @@ pub(super) async fn query(
         "-c statement_timeout={} -c bytea_output=hex -c extra_float_digits=1 -c standard_conforming_strings=on",
         limits.query.as_millis()
     );
-    let room = 2 * limits.bytes + (1 << 20);
+    let room = wrap::room(limits) + 2 * limits.rows;
     if !wrap::is_wrapped(statement) {
         let printed =
             access.print(server, &["-q", "--csv"], &["BEGIN READ ONLY", &text, "ROLLBACK"], &options, room).await?;
@@ -183,9 +185,10 @@ fn refused(server: &dyn Server, exit: &Exit) -> Error {
     if let Some((code, message)) = coded(said) {
         return failure::refused(&doing, &Refusal { code, message, hint: None });
     }
-    let code = if said.contains("authentication failed") || said.contains("no pg_hba.conf entry") {
+    let missing = |what: &str| said.contains(&format!("FATAL:  {what} \"")) && said.ends_with("does not exist");
+    let code = if said.contains("authentication failed") || said.contains("no pg_hba.conf entry") || missing("role") {
         "28P01"
-    } else if said.contains("FATAL") && said.contains("does not exist") && said.contains("database") {
+    } else if missing("database") {
         "3D000"
     } else if said.contains("too many clients") || said.contains("remaining connection slots") {
         "53300"

@@ -52,14 +52,14 @@ impl Form {
     }
 }
 
-/// A row that is too large comes as null, so that it never has to be held.
+/// From where the result is too large, rows come as null, so that they never have to be held.
 pub(super) fn wrapped(statement: &str, forms: &[Form], limits: &Limits) -> String {
     let cells: Vec<String> = forms.iter().enumerate().map(|(n, form)| form.expression(n)).collect();
     format!(
-        "SELECT CASE WHEN octet_length(t) <= {} THEN t END FROM (\
+        "SELECT CASE WHEN sum(octet_length(t)) OVER (ROWS UNBOUNDED PRECEDING) <= {} THEN t END FROM (\
          SELECT array_to_json(ARRAY[{}]::text[])::text AS t FROM (\n{statement}\n) AS q{} OFFSET 0) AS r \
          LIMIT {}",
-        line_limit(limits),
+        room(limits),
         cells.join(", "),
         aliases(forms.len()),
         limits.rows + 1,
@@ -89,9 +89,9 @@ fn aliases(count: usize) -> String {
     out
 }
 
-/// JSON and hexadecimal take up to twice the room.
-fn line_limit(limits: &Limits) -> usize {
-    2 * limits.bytes + 4096
+/// For the same as JSON: quotes, commas, escapes, hexadecimal.
+pub(super) fn room(limits: &Limits) -> usize {
+    4 * limits.bytes
 }
 
 pub(super) fn is_wrapped(statement: &Statement<'_>) -> bool {
@@ -186,10 +186,10 @@ mod tests {
 
     #[test]
     fn more_than_the_limits_fails_and_is_not_cut_short() {
-        let limits = Limits { rows: 2, bytes: 10, ..Limits::default() };
+        let limits = Limits { rows: 2, bytes: 20, ..Limits::default() };
         let mut rows = Collector::new(&[], &[Form::Text], &limits);
-        rows.line(Some(r#"["123456"]"#)).unwrap();
-        assert!(rows.line(Some(r#"["123456"]"#)).unwrap_err().message.contains("10 bytes"));
+        rows.line(Some(r#"["0123456789ab"]"#)).unwrap();
+        assert!(rows.line(Some(r#"["0123456789ab"]"#)).unwrap_err().message.contains("20 bytes"));
         let mut rows = Collector::new(&[], &[Form::Text], &limits);
         rows.line(Some("[null]")).unwrap();
         rows.line(Some("[null]")).unwrap();

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::capability::docker::types::{Health, Mishap, Place};
 
 pub(super) const HEALTHY: &str = "health_status: healthy";
 const UNHEALTHY: &str = "health_status: unhealthy";
+
+/// Two times that are closer tell of one start.
+const SAME_START: SignedDuration = SignedDuration::from_millis(500);
 
 /// A container as an inspection shows it.
 pub(super) struct Snapshot {
@@ -83,9 +86,12 @@ impl Ledger {
                 Some(Mishap::Exited { code: exit_code })
             }
             "start" if !watched.running => {
+                // The event of a start comes a moment after the time of that start.
+                let is_known =
+                    watched.started.is_some_and(|known| at.duration_since(known) < SAME_START);
                 watched.running = true;
                 watched.started = Some(at);
-                Some(Mishap::Restarted)
+                (!is_known).then_some(Mishap::Restarted)
             }
             "oom" => Some(Mishap::OutOfMemory),
             HEALTHY => {
@@ -118,6 +124,9 @@ impl Ledger {
             watched.running = seen.running;
             watched.healthy = false;
             mishaps.push(Mishap::Restarted);
+            if !seen.running {
+                mishaps.extend(end_of(&seen));
+            }
         } else if watched.running && !seen.running {
             watched.running = false;
             mishaps.extend(end_of(&seen));
@@ -212,12 +221,22 @@ mod tests {
     }
 
     #[test]
+    fn the_late_event_of_the_first_start_is_no_restart() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.add(place(), Some(exited(0, 0)), true), [Mishap::Exited { code: 0 }]);
+        let late = at(0) + SignedDuration::from_millis(20);
+        assert_eq!(ledger.event("c", "start", late, -1), None);
+    }
+
+    #[test]
     fn a_restart_that_no_event_told_is_found() {
         let mut ledger = ledger(running(0, 0));
         assert_eq!(ledger.recheck("c", Some(running(0, 0))).unwrap().1, []);
         assert_eq!(ledger.recheck("c", Some(running(30, 1))).unwrap().1, [Mishap::Restarted]);
         assert_eq!(ledger.recheck("c", Some(running(30, 1))).unwrap().1, []);
-        assert_eq!(ledger.recheck("c", None).unwrap().1, [Mishap::Gone]);
+        let seen = ledger.recheck("c", Some(exited(40, 2))).unwrap().1;
+        assert_eq!(seen, [Mishap::Restarted, Mishap::Exited { code: 2 }]);
+        assert_eq!(ledger.recheck("c", None).unwrap().1, []);
         assert!(ledger.recheck("c", None).is_none());
     }
 

@@ -1,0 +1,348 @@
+//! Dumps of the installation's database: made by `pg_dump` in the server's container,
+//! kept on this machine, believed only after they were read back.
+
+mod compress;
+mod target;
+mod toc;
+mod verify;
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use self::compress::{Broken, Written};
+use crate::capability::error::{Error, Result};
+use crate::capability::sql::client::INTERNAL;
+use crate::capability::sql::client::inside::Access;
+use crate::capability::sql::client::login;
+use crate::capability::sql::locate::{Exit, Server};
+use crate::capability::sql::manifest::{self, Manifest};
+use crate::capability::sql::types::{Backup, DumpTarget, Facts, Listing, Progress};
+use crate::text::{one_line, shortened};
+
+/// The name of the dump's session on the server.
+const SESSION: &str = "tessallite-up dump";
+
+/// A dump whose program lost its reader goes on holding its locks: it is ended.
+const END_LEFTOVERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+    WHERE application_name = 'tessallite-up dump' AND datname = current_database()";
+
+/// What `pg_dump` takes as a table: those of extensions are made by the extension.
+const CENSUS: &str = "SELECT json_build_array(current_setting('server_version'), count(*), \
+    coalesce(sum(pg_table_size(c.oid)), 0)::int8) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+    AND n.nspname !~ '^pg_(toast|temp)' AND NOT EXISTS (SELECT FROM pg_depend d \
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+
+pub struct Dumps {
+    server: Option<Arc<dyn Server>>,
+    directory: PathBuf,
+}
+
+/// The database as it was counted.
+struct Census {
+    server_version: String,
+    tables: u32,
+    bytes: u64,
+}
+
+impl Dumps {
+    /// Without a `server`, backups can be listed, and none made.
+    pub fn new(server: Option<Arc<dyn Server>>, directory: PathBuf) -> Self {
+        Self { server, directory }
+    }
+
+    /// Whether a dump can be written, and how much room there is. Writes nothing.
+    pub async fn target(&self) -> Result<DumpTarget> {
+        let mounts = match &self.server {
+            Some(server) => server.mounts().await?,
+            None => Vec::new(),
+        };
+        let directory = self.directory.clone();
+        blocking(move || target::look(&directory, &mounts)).await
+    }
+
+    pub async fn backups(&self) -> Result<Listing> {
+        let directory = self.directory.clone();
+        blocking(move || match Dir::open_ambient_dir(&directory, ambient_authority()) {
+            Ok(opened) => manifest::list(&opened),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Listing::default()),
+            Err(e) => Err(Error::failed(format!("opening the backup directory {}", directory.display())).because(e)),
+        })
+        .await
+    }
+
+    /// The whole dump of this label, made unless it is there. `progress` is called several
+    /// times a second.
+    pub async fn dump(
+        &self,
+        connection: &str,
+        label: &str,
+        facts: Facts,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Backup> {
+        manifest::check_label(label)?;
+        let server = self.server.as_ref().filter(|_| connection == INTERNAL).ok_or_else(|| {
+            Error::invalid(format!("a dump of connection {connection:?} cannot be made"))
+                .hint("dumps are of the database that runs in the installation: \"internal\"")
+        })?;
+        let directory = self.open().await?;
+        let logins = login::for_dumps(&server.environment().await?);
+        if let Some(kept) = self.kept(&directory, label, logins.first().map(|login| login.database.as_str())).await? {
+            return Ok(kept);
+        }
+        let started_at = Timestamp::now();
+        let (access, counted) = Access::find(server.as_ref(), logins, &[END_LEFTOVERS, CENSUS]).await?;
+        let before = Census::read(&counted)?;
+        let partial = Partial { directory, label: label.to_owned() };
+        let work = self.write(server, &access, &partial, before.bytes, progress);
+        let written = work.await.inspect_err(|_| partial.remove())?;
+        let checked = self.check(server.as_ref(), &access, &partial, &written, &before).await;
+        let tables = checked.inspect_err(|_| partial.remove())?;
+        let manifest = Manifest {
+            format: Manifest::format(),
+            label: label.to_owned(),
+            database: access.database().to_owned(),
+            server_version: before.server_version,
+            started_at: whole_seconds(started_at),
+            finished_at: whole_seconds(Timestamp::now()),
+            raw_bytes: written.raw,
+            bytes: written.bytes,
+            sha256: written.sha256,
+            tables,
+            facts,
+        };
+        self.publish(partial, manifest).await
+    }
+
+    async fn open(&self) -> Result<Dir> {
+        let target = self.target().await?.directory;
+        let doing = format!("making the backup directory {}", target.display());
+        blocking(move || {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&target)
+                .and_then(|()| Dir::open_ambient_dir(&target, ambient_authority()))
+                .map_err(|e| Error::failed(doing).because(e))
+        })
+        .await
+    }
+
+    /// A dump of this label that is whole: its checksum says so.
+    async fn kept(&self, directory: &Dir, label: &str, database: Option<&str>) -> Result<Option<Backup>> {
+        // A manifest that cannot be read is that of half a dump.
+        let Ok(Some(manifest)) = Manifest::read(directory, label) else { return Ok(None) };
+        if database != Some(&manifest.database) {
+            return Err(Error::conflict(format!(
+                "the dump {label:?} is there already, of another database: {:?}",
+                manifest.database
+            ))
+            .hint("choose another label"));
+        }
+        if manifest.check_size(directory).is_err() {
+            return Ok(None);
+        }
+        let Ok(file) = directory.open(manifest::dump_name(label)) else { return Ok(None) };
+        let found = verify::read_back(file.into_std()).await;
+        Ok(found.is_ok_and(|found| found.sha256 == manifest.sha256).then(|| manifest.backup()))
+    }
+
+    async fn write(
+        &self,
+        server: &Arc<dyn Server>,
+        access: &Access,
+        partial: &Partial,
+        estimate: u64,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Written> {
+        let file = partial.create().map_err(|e| self.disk(e, 0))?;
+        let argv = ["pg_dump", "--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=60s"];
+        let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
+        let exec = access.start(server.as_ref(), &argv, SESSION, "", None).await?;
+        let mut done = 0;
+        let counted = |bytes| {
+            done = bytes;
+            progress(Progress { done: bytes, estimate });
+        };
+        let written = compress::write(exec.stdout, file, counted).await.map_err(|broken| match broken {
+            Broken::Source(error) => error,
+            Broken::Disk(error) => self.disk(error, done),
+        })?;
+        let exit = exec.end.await?;
+        if exit.code != 0 {
+            return Err(pg_dump_failed(&exit));
+        }
+        leftovers.none();
+        Ok(written)
+    }
+
+    /// The number of tables in the dump.
+    async fn check(
+        &self,
+        server: &dyn Server,
+        access: &Access,
+        partial: &Partial,
+        written: &Written,
+        before: &Census,
+    ) -> Result<u32> {
+        let doing = "reading the dump back";
+        let open = || partial.open().map_err(|e| Error::failed(doing).because(e));
+        let (found, tables, after) = tokio::join!(
+            verify::read_back(open()?),
+            verify::tables(server, access, open()?),
+            access.psql(server, &[CENSUS], "", 1 << 16),
+        );
+        let found = found.map_err(|e| Error::failed(doing).because(e))?;
+        if found != *written {
+            return Err(Error::failed(format!("{doing}: it is not what was written"))
+                .hint("the disk of the backup directory may be failing"));
+        }
+        let (tables, after) = (tables?, Census::read(&after?)?.tables);
+        let (least, most) = (before.tables.min(after), before.tables.max(after));
+        if (least..=most).contains(&tables) {
+            return Ok(tables);
+        }
+        Err(Error::failed(format!("{doing}: it has {tables} tables, the database {}", before.tables)))
+    }
+
+    async fn publish(&self, partial: Partial, manifest: Manifest) -> Result<Backup> {
+        let directory = self.directory.clone();
+        blocking(move || {
+            let backup = manifest.backup();
+            let doing = format!("keeping the dump in {}", directory.display());
+            partial.publish(&manifest).map_err(|e| Error::failed(doing).because(e))?;
+            Ok(backup)
+        })
+        .await
+    }
+
+    fn disk(&self, error: io::Error, done: u64) -> Error {
+        let place = self.directory.display();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                let mib = done >> 20;
+                Error::failed(format!("writing the dump: there is no room left in {place} (after {mib} MiB before compression)"))
+                    .hint("make room there, or choose another backup directory")
+            }
+            _ => Error::failed(format!("writing the dump in {place}")),
+        }
+        .because(error)
+    }
+}
+
+impl Census {
+    fn read(printed: &str) -> Result<Self> {
+        // Lines before the last tell of ended sessions.
+        let line = printed.trim_end().lines().next_back().unwrap_or_default();
+        let (version, tables, bytes): (String, u32, u64) =
+            serde_json::from_str(line).map_err(|e| Error::failed("counting the database's tables").because(e))?;
+        let server_version = version.split(' ').next().unwrap_or_default().to_owned();
+        Ok(Self { server_version, tables, bytes })
+    }
+}
+
+fn pg_dump_failed(exit: &Exit) -> Error {
+    let said = shortened(&one_line(exit.stderr.trim()), 2000);
+    let error = Error::failed(format!("pg_dump failed with exit code {}: {said}", exit.code));
+    if said.contains("canceling statement due to lock timeout") || said.contains("could not obtain lock") {
+        return error.hint("someone holds a table locked, a migration for instance: try again when it is done");
+    }
+    error
+}
+
+fn whole_seconds(time: Timestamp) -> String {
+    format!("{time:.0}")
+}
+
+/// The dump while it is made.
+struct Partial {
+    directory: Dir,
+    label: String,
+}
+
+impl Partial {
+    fn name(&self) -> String {
+        format!("{}.partial", manifest::dump_name(&self.label))
+    }
+
+    /// In place of one that an earlier run left.
+    fn create(&self) -> io::Result<std::fs::File> {
+        match self.directory.remove_file(self.name()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        Ok(self.directory.open_with(self.name(), &private())?.into_std())
+    }
+
+    fn open(&self) -> io::Result<std::fs::File> {
+        Ok(self.directory.open(self.name())?.into_std())
+    }
+
+    /// Its room is needed; that it cannot be removed is no worse than that it is there.
+    fn remove(&self) {
+        let _ = self.directory.remove_file(self.name());
+    }
+
+    /// The file first, then what declares it whole.
+    fn publish(self, manifest: &Manifest) -> io::Result<()> {
+        let described = manifest::file_name(&self.label);
+        match self.directory.remove_file(&described) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        self.directory.rename(self.name(), &self.directory, manifest::dump_name(&self.label))?;
+        self.sync()?;
+        let draft = format!("{described}.partial");
+        let _ = self.directory.remove_file(&draft);
+        let mut file = self.directory.open_with(&draft, &private())?.into_std();
+        serde_json::to_writer_pretty(&mut file, manifest)?;
+        io::Write::write_all(&mut file, b"\n")?;
+        file.sync_all()?;
+        self.directory.rename(&draft, &self.directory, &described)?;
+        self.sync()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.directory.open(".")?.sync_all()
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options
+}
+
+/// Ends the session of a dump that was given up, for whatever reason.
+struct Leftovers {
+    server: Option<Arc<dyn Server>>,
+    access: Access,
+}
+
+impl Leftovers {
+    fn none(mut self) {
+        self.server = None;
+    }
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        let (Some(server), Ok(runtime)) = (self.server.take(), tokio::runtime::Handle::try_current()) else { return };
+        let access = self.access.clone();
+        runtime.spawn(async move {
+            // The next dump tries it again.
+            let _ = access.psql(server.as_ref(), &[END_LEFTOVERS], "", 1 << 16).await;
+        });
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|e| Err(Error::failed("working on the backup directory").because(e)))
+}

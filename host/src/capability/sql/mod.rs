@@ -1,0 +1,16 @@
+//! The sql capability: statements and dumps of the installation's PostgreSQL.
+
+pub mod client;
+mod convert;
+pub mod dump;
+mod host;
+pub mod locate;
+mod manifest;
+pub mod types;
+
+use std::path::{Path, PathBuf};
+
+/// The file of the backup of this label.
+pub fn dump_path(directory: &Path, label: &str) -> PathBuf {
+    directory.join(manifest::dump_name(label))
+}

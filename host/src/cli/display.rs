@@ -1,0 +1,92 @@
+//! What the operator sees.
+
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::args::Output;
+use crate::capability::conduct::Level;
+use crate::report::event::{PlanView, Summary};
+use crate::report::{self, Background, Json, Lines, Live, Reporter, table};
+
+/// Where the width of the terminal is not known.
+const WIDTH: usize = 100;
+
+/// Writes to standard output; a reader that is gone is nobody's business.
+pub fn print(text: &str) {
+    let _ = stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush());
+}
+
+/// A line for the operator, beside the output.
+pub fn note(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+pub fn prompt(text: &str) {
+    let _ = stderr().write_all(text.as_bytes()).and_then(|()| stderr().flush());
+}
+
+/// How a command shows things.
+pub struct Display {
+    output: Output,
+    reporter: Arc<dyn Reporter>,
+}
+
+impl Display {
+    pub fn new(output: Output) -> Self {
+        let reporter: Arc<dyn Reporter> = match output {
+            Output::Json => Arc::new(Json::new(stdout())),
+            Output::Human => match Live::on_stderr(Level::Info) {
+                Some(live) => Arc::new(Background::new(live)),
+                None => Arc::new(Background::new(Lines::new(stderr(), Level::Info))),
+            },
+        };
+        Self { output, reporter }
+    }
+
+    pub fn reporter(&self) -> Arc<dyn Reporter> {
+        Arc::clone(&self.reporter)
+    }
+
+    /// Shows the plan. As JSON it has been told already, as an event.
+    pub fn plan(&self, plan: &PlanView) {
+        if self.output == Output::Human {
+            print(&table::plan(plan, width(), colour()));
+        }
+    }
+
+    /// The preflight found nothing in the way.
+    pub fn healthy(&self, plan: &PlanView) {
+        if self.output == Output::Human {
+            let notes: String = plan.notes.iter().map(|note| format!("  {note}\n")).collect();
+            print(&format!("Nothing is in the way of this upgrade.\n{notes}"));
+        }
+    }
+
+    pub fn nothing_to_do(&self, why: &str) {
+        match self.output {
+            Output::Human => print(&format!("Nothing to do: {why}.\n")),
+            Output::Json => {
+                let version = report::event::VERSION;
+                print(&format!("{}\n", json!({"version": version, "event": "nothing_to_do", "why": why})));
+            }
+        }
+    }
+
+    /// Shows the end of a run. As JSON it has been told already, as an event.
+    pub fn end(&self, summary: &Summary) {
+        if self.output == Output::Human {
+            print(&table::summary(summary, width(), colour()));
+        }
+    }
+}
+
+fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(stdout()).ok().filter(|_| stdout().is_terminal());
+    size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0).unwrap_or(WIDTH)
+}
+
+fn colour() -> bool {
+    stdout().is_terminal() && report::colour_is_allowed()
+}
