@@ -92,6 +92,9 @@ pub fn repository(reference: &str) -> &str {
     }
 }
 
+/// In the place of an end that is like the other one.
+pub const UNCHANGED: &str = "unchanged";
+
 /// Both ends of a change, as short as they stay distinct.
 pub fn change(change: &ServiceChange) -> (String, String) {
     if change.before != change.after {
@@ -100,12 +103,20 @@ pub fn change(change: &ServiceChange) -> (String, String) {
     let after = short_digest(&change.after_digest);
     let before = match &change.before_digest {
         Some(digest) if *digest == change.after_digest => {
-            return (short_reference(&change.before), "unchanged".into());
+            return (short_reference(&change.before), UNCHANGED.into());
         }
         Some(digest) => short_digest(digest),
         None => "digest unknown".into(),
     };
     (format!("{} ({before})", change.before), format!("{} ({after})", change.after))
+}
+
+/// Both ends in one text.
+pub fn transition(before: &str, after: &str) -> String {
+    match after {
+        UNCHANGED => format!("{before} ({UNCHANGED})"),
+        _ => format!("{before} → {after}"),
+    }
 }
 
 /// Cut to `width` columns; a cut shows as "…".
@@ -150,11 +161,19 @@ mod tests {
 
     #[test]
     fn durations_read_naturally() {
-        let told = [0, 350, 999, 1_000, 7_240, 59_949, 59_950, 63_000, 3_599_600, 7_500_000]
-            .map(duration);
+        let told =
+            [0, 350, 999, 1_000, 7_240, 59_949, 59_950, 63_000, 3_599_600, 7_500_000].map(duration);
         let wanted = [
-            "0 ms", "350 ms", "999 ms", "1.0 s", "7.2 s", "59.9 s", "1 min 00 s", "1 min 03 s",
-            "1 h 00 min", "2 h 05 min",
+            "0 ms",
+            "350 ms",
+            "999 ms",
+            "1.0 s",
+            "7.2 s",
+            "59.9 s",
+            "1 min 00 s",
+            "1 min 03 s",
+            "1 h 00 min",
+            "2 h 05 min",
         ];
         assert_eq!(told, wanted);
         duration(u64::MAX);

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::event::{PlanView, Summary};
-use super::format::{bytes, change, duration};
+use super::format::{bytes, change, duration, transition};
 use super::outlet::Outlet;
 use super::{Event, Reporter, table};
 use crate::capability::GateState;
@@ -38,11 +38,7 @@ impl<W: Write + Send> Lines<W> {
         Self::with_clock(out, level, Box::new(move || began.elapsed()))
     }
 
-    fn with_clock(
-        out: W,
-        level: Level,
-        clock: Box<dyn Fn() -> Duration + Send + Sync>,
-    ) -> Self {
+    fn with_clock(out: W, level: Level, clock: Box<dyn Fn() -> Duration + Send + Sync>) -> Self {
         let outlet = Outlet::new(out);
         let state = State { outlet, progress: HashMap::new(), gates: HashMap::new() };
         Self { state: Mutex::new(state), clock, level }
@@ -76,7 +72,13 @@ impl<W: Write + Send> Reporter for Lines<W> {
 }
 
 impl<W> State<W> {
-    fn progress(&mut self, now: Duration, what: &str, done: u64, total: Option<u64>) -> Vec<String> {
+    fn progress(
+        &mut self,
+        now: Duration,
+        what: &str,
+        done: u64,
+        total: Option<u64>,
+    ) -> Vec<String> {
         let of_total = |total: u64| u128::from(done) * 100 / u128::from(total);
         let percent = total.filter(|&t| t > 0).and_then(|t| u64::try_from(of_total(t)).ok());
         let Some((when, before)) = self.progress.get(what) else {
@@ -138,7 +140,9 @@ fn told(event: &Event) -> Vec<String> {
         Event::Incident { service, container, what } => {
             vec![format!("INCIDENT: {service} ({container}): {what}")]
         }
-        Event::Diagnosis { service, containers } => lines_of(&table::diagnosis(service, containers)),
+        Event::Diagnosis { service, containers } => {
+            lines_of(&table::diagnosis(service, containers))
+        }
         Event::Stopping { why } => {
             vec![format!("stopping after the effect under way: {why}")]
         }
@@ -165,7 +169,7 @@ fn planned(plan: &PlanView) -> Vec<String> {
     let mut lines = vec![format!("plan for {}, run {}", plan.project, plan.run)];
     for service in &plan.services {
         let (before, after) = change(service);
-        lines.push(format!("  service {}: {before} → {after}", service.service));
+        lines.push(format!("  service {}: {}", service.service, transition(&before, &after)));
     }
     for (index, step) in plan.steps.iter().enumerate() {
         lines.push(format!("  step {} (by {}): {}", index + 1, step.plugin, step.title));

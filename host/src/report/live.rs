@@ -120,7 +120,8 @@ impl View {
                 self.stage.say_marked(&self.stage.paint.bad("✗"), &text);
             }
             Event::Diagnosis { service, containers } => {
-                self.stage.say(&format!("\n{}\n", table::diagnosis(service, containers).trim_end()));
+                self.stage
+                    .say(&format!("\n{}\n", table::diagnosis(service, containers).trim_end()));
             }
             Event::Stopping { why } => self.stopping(why),
             Event::RunFinished { summary } => {

@@ -60,7 +60,8 @@ pub fn plan() -> PlanView {
         ],
         notes: vec![
             "db_migration is 0041 and has to be 0042 afterwards".into(),
-            "gateway: the tag \"stable\" moves; what it names now is deployed, by its digest".into(),
+            "gateway: the tag \"stable\" moves; what it names now is deployed, by its digest"
+                .into(),
         ],
     }
 }
@@ -210,7 +211,10 @@ pub fn done() -> Summary {
             change("query-router", "1.4.0", "1.5.0"),
             change("gateway", "stable", "stable"),
         ],
-        downtimes: vec![downtime("model-service", Some(12_300)), downtime("query-router", Some(900))],
+        downtimes: vec![
+            downtime("model-service", Some(12_300)),
+            downtime("query-router", Some(900)),
+        ],
         backup: Some(BackupView {
             path: "/var/backups/tessallite/20260101T000000Z-7f3a.dump".into(),
             bytes: 1 << 30,

@@ -10,12 +10,15 @@ pub use closing::summary;
 pub use diagnosis::diagnosis;
 
 use super::event::{PlanView, ServiceChange};
-use super::format::{change, wrap};
+use super::format::{UNCHANGED, change, wrap};
 use super::paint::Paint;
 use crate::text::one_line;
 
 /// Below this nothing readable can be made.
 const NARROWEST: usize = 40;
+
+/// Below this a tag has a line of its own.
+const NARROW: usize = 72;
 
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -70,9 +73,13 @@ fn services(lines: &mut Vec<String>, services: &[ServiceChange], images: Images,
     table.set_header(["Service", "Before", "", "After"]);
     for service in services {
         let (before, after) = change(service);
-        let arrow = if after == "unchanged" { "" } else { "→" };
+        let arrow = if after == UNCHANGED { "" } else { "→" };
         let name = one_line(&service.service);
-        table.add_row([name, images.shown(&before), arrow.into(), images.shown(&after)]);
+        let cell = |reference: &str| match images.shown(reference) {
+            shown if paper.width < NARROW => shown.replacen(':', "\n:", 1),
+            shown => shown,
+        };
+        table.add_row([name, cell(&before), arrow.into(), cell(&after)]);
     }
     for (n, line) in table.trim_fmt().lines().enumerate() {
         lines.push(match n {

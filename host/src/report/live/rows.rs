@@ -199,26 +199,28 @@ mod tests {
 
     #[test]
     fn a_transfer_shows_what_there_is_room_for() {
-        let line = |width| {
-            transfer(Some(1 << 30)).line("model-service:1.5.0", width, Paint::new(false))
-        };
+        let line =
+            |width| transfer(Some(1 << 30)).line("model-service:1.5.0", width, Paint::new(false));
         assert_eq!(
             line(100),
-            "  ⠇ model-service:1.5.0     ━━━━━━──────────────  312.0 MiB of 1.0 GiB  48.0 MiB/s  19 s left"
+            "  ⠇ model-service:1.5.0   ━━━━━━━─────────────────   30 % of 1.0 GiB  48.0 MiB/s  19 s left"
         );
-        assert_eq!(line(80), "  ⠇ model-service:1.5.0     312.0 MiB of 1.0 GiB  48.0 MiB/s  19 s left");
-        assert_eq!(line(60), "  ⠇ model-service:1.5.0     ━━━━━━━──────────────────  30 %");
+        assert_eq!(
+            line(80),
+            "  ⠇ model-service:1.5.0   ━━━───────   30 % of 1.0 GiB  48.0 MiB/s  19 s left"
+        );
+        assert_eq!(line(60), "  ⠇ model-service:…  ━─────   30 % of 1.0 GiB  19 s left");
         let done = Transfer { total: Some(312 << 20), ..transfer(None) };
-        assert_eq!(done.line("x", 80, Paint::new(false)), "  ✓ x                       312.0 MiB");
+        assert_eq!(done.line("x", 80, Paint::new(false)), "  ✓ x                     312.0 MiB");
     }
 
     #[test]
     fn a_gate_shows_its_state() {
         let line = |state| gate("gateway", &state, 7 * S, 60, Paint::new(false), false);
-        assert_eq!(line(Gate::Healthy(34 * S)), "  ✓ gateway                 healthy after 34 s");
+        assert_eq!(line(Gate::Healthy(34 * S)), "  ✓ gateway          healthy after 34 s");
         assert_eq!(
             line(Gate::Waiting("waiting: health check: starting".into())),
-            "  ⠼ gateway                 waiting: health check: …  7 s"
+            "  ⠇ gateway          waiting: health check: starting  7 s"
         );
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use super::rows::{self, Gate, Header, Transfer};
 use super::Stage;
+use super::rows::{self, Gate, Header, Transfer};
 use crate::report::format::{cut, duration, image_name, image_names};
 use crate::text::one_line;
 

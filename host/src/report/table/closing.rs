@@ -2,7 +2,7 @@
 
 use super::item;
 use crate::report::event::{Ending, ServiceChange, Summary};
-use crate::report::format::{bytes, change, duration, pad, repository};
+use crate::report::format::{UNCHANGED, bytes, change, duration, pad, repository, transition};
 use crate::report::paint::Paint;
 use crate::text::one_line;
 
@@ -39,7 +39,9 @@ fn heading(summary: &Summary, paint: Paint) -> String {
         Ending::FailedUntouched => {
             paint.bad(&format!("✗ Failed after {time}; the installation was not changed"))
         }
-        Ending::Failed => paint.bad(&format!("✗ Failed after {time}; the installation was changed")),
+        Ending::Failed => {
+            paint.bad(&format!("✗ Failed after {time}; the installation was changed"))
+        }
         Ending::Interrupted => paint.warning(&format!("! Interrupted after {time}")),
     }
 }
@@ -59,7 +61,7 @@ fn services(lines: &mut Vec<String>, summary: &Summary, paint: Paint) {
     let mut rows: Vec<[String; 3]> = Vec::new();
     for change in &summary.services {
         let unavailable = unavailable(summary, &change.service).unwrap_or_default();
-        rows.push([one_line(&change.service), transition(change), unavailable]);
+        rows.push([one_line(&change.service), change_of(change), unavailable]);
     }
     for downtime in &summary.downtimes {
         if !summary.services.iter().any(|change| change.service == downtime.service) {
@@ -84,13 +86,14 @@ fn services(lines: &mut Vec<String>, summary: &Summary, paint: Paint) {
 }
 
 /// Only the tags where the rest stays the same.
-fn transition(service: &ServiceChange) -> String {
+fn change_of(service: &ServiceChange) -> String {
     let (before, after) = change(service);
     let repository = repository(&service.before);
     let tag = |text: &str| Some(text.strip_prefix(repository)?.strip_prefix(':')?.to_owned());
     one_line(&match (tag(&before), tag(&after)) {
-        (Some(before), Some(after)) => format!("{before} → {after}"),
-        _ => format!("{before} → {after}"),
+        (Some(before), Some(after)) => transition(&before, &after),
+        (Some(before), None) if after == UNCHANGED => transition(&before, UNCHANGED),
+        _ => transition(&before, &after),
     })
 }
 
