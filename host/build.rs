@@ -34,7 +34,8 @@ fn compile(root: &Path, out: &Path, package: &str) -> Result<PathBuf, Box<dyn Er
     // What the outer build was told about flags and wrappers is for the machine's own target.
     for (variable, _) in env::vars_os() {
         let name = variable.to_string_lossy();
-        let outer = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER"];
+        let outer =
+            ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER"];
         if outer.contains(&name.as_ref()) || name.starts_with("CARGO_PROFILE_") {
             cargo.env_remove(&variable);
         }

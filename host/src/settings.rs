@@ -20,9 +20,18 @@ pub const STATE_DIR: &str = ".tessallite-up";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("reading {path}")]
-    Read { path: PathBuf, #[source] source: std::io::Error },
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{path} is not a valid {what}")]
-    Parse { path: PathBuf, what: &'static str, #[source] source: Box<dyn std::error::Error + Send + Sync> },
+    Parse {
+        path: PathBuf,
+        what: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("{0}")]
     Invalid(String),
 }
@@ -101,7 +110,8 @@ impl Settings {
         let config_dir = flags.config.as_deref().and_then(Path::parent).unwrap_or(&project_dir);
         let from_file = |path: PathBuf| config_dir.join(path);
         let release_path = flags.release.or(file.release.clone().map(from_file));
-        let release = release_path.map(|path| Release::read(&path)).transpose()?.unwrap_or_default();
+        let release =
+            release_path.map(|path| Release::read(&path)).transpose()?.unwrap_or_default();
         let state_dir = match flags.state.or(file.state.clone().map(from_file)) {
             Some(path) => absolute(path)?,
             None => project_dir.join(STATE_DIR),
@@ -112,12 +122,13 @@ impl Settings {
         };
         let mut settings = file.plugin_settings();
         for pair in &flags.set {
-            let (name, value) = pair.split_once('=').ok_or_else(|| {
-                Error::Invalid(format!("--set takes KEY=VALUE, not {pair:?}"))
-            })?;
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| Error::Invalid(format!("--set takes KEY=VALUE, not {pair:?}")))?;
             settings.insert(name.trim().to_owned(), value.to_owned());
         }
-        settings.extend(flags.named.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        settings
+            .extend(flags.named.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         let version = agree("version", flags.to.or(file.to.clone()), release.version.clone())?;
         let migration = flags.expect_migration.or(file.expect_migration.clone());
         let migration = agree("migration", migration, release.migration.clone())?;

@@ -55,12 +55,24 @@ pub enum GateState {
 /// What happens inside a call, for whoever watches.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    Log { level: Level, message: String },
-    Gate { service: String, state: GateState },
+    Log {
+        level: Level,
+        message: String,
+    },
+    Gate {
+        service: String,
+        state: GateState,
+    },
     /// Of the effect under way; `total` where it is known.
-    Progress { what: String, done: u64, total: Option<u64> },
+    Progress {
+        what: String,
+        done: u64,
+        total: Option<u64>,
+    },
     /// These containers run now, and have to stay well.
-    Deployed { containers: Vec<DeployedContainer> },
+    Deployed {
+        containers: Vec<DeployedContainer>,
+    },
 }
 
 /// The levels of the contract's log.

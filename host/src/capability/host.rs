@@ -24,7 +24,11 @@ impl host::Host for Context {
         Ok(())
     }
 
-    async fn report_gate(&mut self, service: String, state: host::GateState) -> wasmtime::Result<()> {
+    async fn report_gate(
+        &mut self,
+        service: String,
+        state: host::GateState,
+    ) -> wasmtime::Result<()> {
         let why = |text: String| shortened(&one_line(&text), LONGEST_LINE);
         let state = match state {
             host::GateState::Waiting(text) => GateState::Waiting { why: why(text) },

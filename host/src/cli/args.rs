@@ -1,9 +1,12 @@
 //! What the program takes on its command line and from its environment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::settings::Flags;
 
@@ -17,8 +20,7 @@ run; 130 interrupted.";
 ///
 /// Without a command it makes a plan, shows it, asks, and carries it out.
 #[derive(Debug, Parser)]
-#[command(version, after_long_help = EXIT_CODES, args_conflicts_with_subcommands = true,
-          subcommand_negates_reqs = true, disable_help_subcommand = true)]
+#[command(version, after_long_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -157,6 +159,38 @@ pub struct Completions {
     pub shell: clap_complete::Shell,
 }
 
+impl Args {
+    /// # Errors
+    /// What is wrong with the command line; help and version are among the errors.
+    pub fn parse_from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(line)?;
+        if let Some(name) = matches.subcommand_name() {
+            check_before_command(&command, &matches, name)?;
+        }
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// What is said before a command and is not for all commands would be said for nothing.
+fn check_before_command(
+    command: &clap::Command,
+    matches: &ArgMatches,
+    name: &str,
+) -> Result<(), clap::Error> {
+    let stray = command.get_arguments().find(|argument| {
+        let id = argument.get_id().as_str();
+        !argument.is_global_set() && matches.value_source(id) == Some(ValueSource::CommandLine)
+    });
+    match stray.and_then(clap::Arg::get_long) {
+        None => Ok(()),
+        Some(long) => Err(command.clone().error(
+            ErrorKind::ArgumentConflict,
+            format!("--{long} goes behind the command: tessallite-up {name} --{long} …"),
+        )),
+    }
+}
+
 impl Global {
     pub fn flags(&self) -> Flags {
         Flags {
@@ -200,7 +234,6 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_sound() {
@@ -210,9 +243,16 @@ mod tests {
     #[test]
     fn the_documented_command_is_taken() {
         let line = ["tessallite-up", "--to", "1.5.0", "--expect-migration", "0008"];
-        let args = Args::try_parse_from(line).unwrap();
+        let args = Args::parse_from_line(line.map(Into::into)).unwrap();
         assert!(args.command.is_none());
         assert_eq!(args.upgrade.request.to.as_deref(), Some("1.5.0"));
+    }
+
+    #[test]
+    fn a_flag_of_the_upgrade_before_a_command_is_refused() {
+        let line = ["tessallite-up", "--to", "1.5.0", "plan"];
+        let error = Args::parse_from_line(line.map(Into::into)).unwrap_err();
+        assert!(error.to_string().contains("tessallite-up plan --to"), "{error}");
     }
 
     #[test]
@@ -221,7 +261,7 @@ mod tests {
             ["tessallite-up", "--project-dir", "/x", "plan", "--to", "1"],
             ["tessallite-up", "plan", "--to", "1", "--project-dir", "/x"],
         ] {
-            let args = Args::try_parse_from(line).unwrap();
+            let args = Args::parse_from_line(line.map(Into::into)).unwrap();
             assert_eq!(args.global.flags().project_dir, Some("/x".into()));
         }
     }

@@ -2,16 +2,18 @@
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::sync::Arc;
-
-use serde_json::json;
+use std::time::Duration;
 
 use super::args::Output;
 use crate::capability::conduct::Level;
 use crate::report::event::{PlanView, Summary};
-use crate::report::{self, Background, Json, Lines, Live, Reporter, table};
+use crate::report::{self, Background, Event, Json, Lines, Live, Reporter, table};
 
 /// Where the width of the terminal is not known.
 const WIDTH: usize = 100;
+
+/// How long a display that hangs is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes to standard output; a reader that is gone is nobody's business.
 pub fn print(text: &str) {
@@ -30,55 +32,52 @@ pub fn prompt(text: &str) {
 /// How a command shows things.
 pub struct Display {
     output: Output,
-    reporter: Arc<dyn Reporter>,
+    reporter: Arc<Background>,
 }
 
 impl Display {
     pub fn new(output: Output) -> Self {
-        let reporter: Arc<dyn Reporter> = match output {
-            Output::Json => Arc::new(Json::new(stdout())),
+        let reporter = match output {
+            Output::Json => Background::new(Json::new(stdout())),
             Output::Human => match Live::on_stderr(Level::Info) {
-                Some(live) => Arc::new(Background::new(live)),
-                None => Arc::new(Background::new(Lines::new(stderr(), Level::Info))),
+                Some(live) => Background::new(live),
+                None => Background::new(Lines::new(stderr(), Level::Info)),
             },
         };
-        Self { output, reporter }
+        Self { output, reporter: Arc::new(reporter) }
     }
 
     pub fn reporter(&self) -> Arc<dyn Reporter> {
-        Arc::clone(&self.reporter)
+        self.reporter.clone()
+    }
+
+    /// For people, on standard output, behind everything that was reported so far.
+    fn show(&self, text: impl FnOnce() -> String) {
+        if self.output == Output::Human {
+            self.reporter.catch_up(PATIENCE);
+            print(&text());
+        }
     }
 
     /// Shows the plan. As JSON it has been told already, as an event.
     pub fn plan(&self, plan: &PlanView) {
-        if self.output == Output::Human {
-            print(&table::plan(plan, width(), colour()));
-        }
+        self.show(|| table::plan(plan, width(), colour()));
     }
 
     /// The preflight found nothing in the way.
     pub fn healthy(&self, plan: &PlanView) {
-        if self.output == Output::Human {
-            let notes: String = plan.notes.iter().map(|note| format!("  {note}\n")).collect();
-            print(&format!("Nothing is in the way of this upgrade.\n{notes}"));
-        }
+        let notes: String = plan.notes.iter().map(|note| format!("  {note}\n")).collect();
+        self.show(|| format!("Nothing is in the way of this upgrade.\n{notes}"));
     }
 
     pub fn nothing_to_do(&self, why: &str) {
-        match self.output {
-            Output::Human => print(&format!("Nothing to do: {why}.\n")),
-            Output::Json => {
-                let version = report::event::VERSION;
-                print(&format!("{}\n", json!({"version": version, "event": "nothing_to_do", "why": why})));
-            }
-        }
+        self.reporter.report(&Event::NothingToDo { why: why.to_owned() });
+        self.show(|| format!("Nothing to do: {why}.\n"));
     }
 
     /// Shows the end of a run. As JSON it has been told already, as an event.
     pub fn end(&self, summary: &Summary) {
-        if self.output == Output::Human {
-            print(&table::summary(summary, width(), colour()));
-        }
+        self.show(|| table::summary(summary, width(), colour()));
     }
 }
 

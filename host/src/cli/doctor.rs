@@ -7,7 +7,9 @@ use super::{exit_code, session};
 use crate::settings::Settings;
 
 pub async fn run(global: &Global, args: &Request) -> Result<u8> {
-    let settings = Settings::resolve(args.flags(global))?;
+    let mut flags = args.flags(global);
+    flags.named.insert("check-only", "true".to_owned());
+    let settings = Settings::resolve(flags)?;
     let display = Display::new(global.output);
     match session::prepare(&settings, display.reporter()).await {
         Ok(prepared) => display.healthy(&prepared.plan.view()),

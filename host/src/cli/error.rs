@@ -61,9 +61,9 @@ impl From<plugin::Error> for Failure {
         };
         let code = match error {
             plugin::Error::Runtime { .. } => exit_code::DEFECT,
-            plugin::Error::Trap { .. } | plugin::Error::Limit { .. } | plugin::Error::TimedOut { .. } => {
-                exit_code::REFUSED
-            }
+            plugin::Error::Trap { .. }
+            | plugin::Error::Limit { .. }
+            | plugin::Error::TimedOut { .. } => exit_code::REFUSED,
             _ => exit_code::USAGE,
         };
         Self { code, text: chain(&error), hint: Some(hint.to_owned()) }

@@ -16,19 +16,21 @@ mod upgrade;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use args::{Args, Command};
 use error::{Failure, Result};
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::parse_from_line(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => {
             // Help and version are among the errors; a broken pipe is nobody's business.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::DONE });
+            return ExitCode::from(if error.use_stderr() {
+                exit_code::USAGE
+            } else {
+                exit_code::DONE
+            });
         }
     };
     let outcome = run(args);

@@ -38,7 +38,8 @@ fn list(output: Output) {
         .collect();
     names.sort();
     let bundled = BUNDLED.iter().filter(|(name, _)| names.iter().all(|(known, _)| known != name));
-    let bundled: Vec<_> = bundled.map(|(name, _)| ((*name).to_owned(), "bundled".to_owned())).collect();
+    let bundled: Vec<_> =
+        bundled.map(|(name, _)| ((*name).to_owned(), "bundled".to_owned())).collect();
     names.splice(0..0, bundled);
     let mut text = String::new();
     for (name, place) in names {

@@ -16,7 +16,10 @@ const FOR_COMPOSE: &str = "compose";
 /// # Errors
 /// The runtime cannot be set up.
 pub fn runtime() -> Result<Runtime> {
-    Ok(Runtime::new(user_dir("XDG_CACHE_HOME", ".cache").map(|dir| dir.join("components")), Limits::default())?)
+    Ok(Runtime::new(
+        user_dir("XDG_CACHE_HOME", ".cache").map(|dir| dir.join("components")),
+        Limits::default(),
+    )?)
 }
 
 /// Where the operator keeps plugins: `NAME.wasm`.
@@ -81,12 +84,14 @@ pub async fn prepare(settings: &Settings, reporter: Arc<dyn Reporter>) -> Result
     }
     let installation = Installation::connect(target(settings)).await?;
     let state_dir = settings.state_dir.clone();
-    let prepared = engine::prepare(installation, links, request(settings), state_dir, reporter).await?;
+    let prepared =
+        engine::prepare(installation, links, request(settings), state_dir, reporter).await?;
     Ok(prepared)
 }
 
 fn request(settings: &Settings) -> Request {
-    let setting = |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
+    let setting =
+        |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
     Request {
         run: new_run(),
         intent: Intent::Upgrade(Upgrade {

@@ -23,7 +23,10 @@ pub async fn run(global: &Global) -> Result<u8> {
     display::print(&match global.output {
         Output::Json => {
             let services: Vec<_> = services.iter().map(as_json).collect();
-            format!("{}\n", json!({"project": engine.project, "services": services, "last_run": last}))
+            format!(
+                "{}\n",
+                json!({"project": engine.project, "services": services, "last_run": last})
+            )
         }
         Output::Human => {
             let mut text = format!("project {}\n", one_line(&engine.project));
@@ -41,7 +44,8 @@ fn line(service: &Service) -> String {
     let state = if service.containers.is_empty() {
         "no container".to_owned()
     } else {
-        let states: Vec<String> = service.containers.iter().map(|c| word(c.state, c.health)).collect();
+        let states: Vec<String> =
+            service.containers.iter().map(|c| word(c.state, c.health)).collect();
         states.join(", ")
     };
     one_line(&format!("{:<16} {:<40} {state}", service.name, service.image))

@@ -62,7 +62,10 @@ impl Effect {
                 format!("run in {}: {}", change.service, change.argv.join(" "))
             }
             Self::RunDeploy(change) => {
-                format!("create revision {} of {} with {}", change.revision, change.service, change.image)
+                format!(
+                    "create revision {} of {} with {}",
+                    change.revision, change.service, change.image
+                )
             }
             Self::RunRoute(change) => format!("route traffic of {}", change.service),
             Self::InstanceBackup(change) => format!("back up the instance: {}", change.description),

@@ -24,11 +24,20 @@ pub enum Error {
     #[error("making the plan: {message}")]
     Planning { kind: capability::Kind, message: String },
     #[error("{doing}")]
-    Capability { doing: &'static str, #[source] source: capability::Error },
+    Capability {
+        doing: &'static str,
+        #[source]
+        source: capability::Error,
+    },
     #[error("another run holds the lock of {path}")]
     Locked { path: PathBuf },
     #[error("{doing} {path}")]
-    State { doing: &'static str, path: PathBuf, #[source] source: std::io::Error },
+    State {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Journal(#[from] journal::Error),
 }

@@ -55,17 +55,25 @@ impl Installation {
     }
 }
 
-struct Ports { docker: Docker }
+struct Ports {
+    docker: Docker,
+}
 impl http::client::Directory for Ports {
     fn routes(&self, service: &str, port: u16) -> BoxFuture<'_, Result<Vec<(String, u16)>>> {
         let service = service.to_owned();
         async move {
             let containers = self.docker.routes(&service, port).await?;
-            Ok(containers.into_iter().flat_map(|c| c.routes).filter_map(|r| match r {
-                Route::Published { host, port } => Some((host, port)),
-                Route::Network { address, port } => Some((address.to_string(), port)),
-                Route::Inside => None }).collect())
-        }.boxed()
+            Ok(containers
+                .into_iter()
+                .flat_map(|c| c.routes)
+                .filter_map(|r| match r {
+                    Route::Published { host, port } => Some((host, port)),
+                    Route::Network { address, port } => Some((address.to_string(), port)),
+                    Route::Inside => None,
+                })
+                .collect())
+        }
+        .boxed()
     }
 }
 
@@ -81,7 +89,9 @@ impl Server for Postgres {
             let containers = self.docker.routes(&self.service, DATABASE_PORT).await?;
             let address = |route| match route {
                 Route::Published { host, port } => Some(Address { host, port }),
-                Route::Network { address, port } => Some(Address { host: address.to_string(), port }),
+                Route::Network { address, port } => {
+                    Some(Address { host: address.to_string(), port })
+                }
                 Route::Inside => None,
             };
             Ok(containers.into_iter().flat_map(|c| c.routes).filter_map(address).collect())
@@ -94,7 +104,8 @@ impl Server for Postgres {
             let Command { argv, env, stdin } = command;
             let input = stdin.map(|bytes| {
                 let bytes = bytes.map(Ok::<_, std::io::Error>);
-                Box::new(tokio_util::io::StreamReader::new(bytes)) as crate::capability::docker::client::Input
+                Box::new(tokio_util::io::StreamReader::new(bytes))
+                    as crate::capability::docker::client::Input
             });
             Ok(exec(self.docker.exec_stream(&self.service, &argv, &env, input).await?))
         }

@@ -13,9 +13,17 @@ use crate::report::event::Ending;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("writing the journal {path}")]
-    Write { path: PathBuf, #[source] source: io::Error },
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("reading the journal {path}")]
-    Read { path: PathBuf, #[source] source: io::Error },
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("the journal {path} is damaged at line {line}: {why}")]
     Damaged { path: PathBuf, line: usize, why: &'static str },
 }
@@ -26,15 +34,38 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
     /// The approved plan stands beside the journal; this is its SHA-256.
-    RunStarted { run: String, plan_sha256: String },
-    StepStarted { step: String },
+    RunStarted {
+        run: String,
+        plan_sha256: String,
+    },
+    StepStarted {
+        step: String,
+    },
     /// `effect` numbers the effects of the run; `declared` is its place in the step.
-    EffectStarted { step: String, effect: usize, declared: usize },
-    EffectFinished { effect: usize, result: serde_json::Value },
-    EffectFailed { effect: usize, error: String },
-    StepFinished { step: String, facts: Vec<crate::contract::Fact> },
-    StepFailed { step: String, error: String },
-    RunFinished { ending: Ending },
+    EffectStarted {
+        step: String,
+        effect: usize,
+        declared: usize,
+    },
+    EffectFinished {
+        effect: usize,
+        result: serde_json::Value,
+    },
+    EffectFailed {
+        effect: usize,
+        error: String,
+    },
+    StepFinished {
+        step: String,
+        facts: Vec<crate::contract::Fact>,
+    },
+    StepFailed {
+        step: String,
+        error: String,
+    },
+    RunFinished {
+        ending: Ending,
+    },
 }
 
 /// A line: the record, and what proves that it is whole.
@@ -99,7 +130,8 @@ impl Journal {
 /// # Errors
 /// `Damaged` with the number of the first line that is not as it was written.
 pub fn read(path: &Path) -> Result<Vec<Record>> {
-    let text = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     parse(&text).map_err(|(line, why)| Error::Damaged { path: path.to_owned(), line, why })
 }
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::journal::{Journal, Record};
-use crate::capability::docker::client::WatchHandle;
 use crate::capability::conduct::{Begun, Conduct, Notice, Ticket};
+use crate::capability::docker::client::WatchHandle;
 use crate::capability::{Error, Result};
 use crate::contract::{Effect, Impact, Step};
 use crate::report::{Event, Reporter};
@@ -43,8 +43,11 @@ impl Conduct for Planning {
     }
 
     fn begin(&self, effect: &Effect) -> Result<Begun> {
-        Err(Error::denied(format!("{} is a change, and a plan is only being made", effect.function()))
-            .hint("a change belongs into the effects of a step, which is carried out once approved"))
+        Err(Error::denied(format!(
+            "{} is a change, and a plan is only being made",
+            effect.function()
+        ))
+        .hint("a change belongs into the effects of a step, which is carried out once approved"))
     }
 
     fn finish(&self, _: Ticket, _: Result<&serde_json::Value, &Error>) -> Result<()> {
@@ -181,8 +184,7 @@ impl Conduct for Applying {
         let declared = self.claim(effect)?;
         let mut effects = unpoisoned(&self.ledger.effects);
         let number = effects.begun.len();
-        let record =
-            Record::EffectStarted { step: self.step.clone(), effect: number, declared };
+        let record = Record::EffectStarted { step: self.step.clone(), effect: number, declared };
         self.ledger.write(&record).map_err(unrecorded)?;
         effects.begun.push((effect.clone(), Instant::now()));
         drop(effects);

@@ -83,7 +83,9 @@ pub(super) fn check_steps(steps: &[PlannedStep]) -> Result<(), String> {
     for PlannedStep { step, .. } in steps {
         let id = shortened(&one_line(&step.id), 100);
         if !is_step_id(&step.id) {
-            return Err(format!("the step id {id:?} is not made of lower-case letters, digits, '-', '.' and '/'"));
+            return Err(format!(
+                "the step id {id:?} is not made of lower-case letters, digits, '-', '.' and '/'"
+            ));
         }
         if !ids.insert(&step.id) {
             return Err(format!("it has two steps {id:?}"));
@@ -92,14 +94,19 @@ pub(super) fn check_steps(steps: &[PlannedStep]) -> Result<(), String> {
             return Err(format!("the step {id:?} has more than {MOST_EFFECTS} effects"));
         }
         if !(1..=LONGEST_STEP_S).contains(&step.timeout_s) {
-            return Err(format!("the time limit of the step {id:?} is not 1 to {LONGEST_STEP_S} s"));
+            return Err(format!(
+                "the time limit of the step {id:?} is not 1 to {LONGEST_STEP_S} s"
+            ));
         }
         if step.title.len() > LONGEST_TEXT {
             return Err(format!("the title of the step {id:?} is too long"));
         }
         for (number, effect) in step.effects.iter().enumerate() {
             if step.effects[..number].contains(effect) {
-                return Err(format!("the step {id:?} declares twice: {}", one_line(&effect.summary())));
+                return Err(format!(
+                    "the step {id:?} declares twice: {}",
+                    one_line(&effect.summary())
+                ));
             }
         }
     }

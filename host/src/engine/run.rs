@@ -62,8 +62,7 @@ impl Prepared {
         reporter.report(&Event::RunStarted { run: self.plan.run.clone() });
         let facts = self.plan.plugins.iter().map(|plugin| plugin.facts.clone()).collect();
         let report = Vec::new();
-        let mut run =
-            Run { prepared: self, reporter, ledger, monitor, interrupt, facts, report };
+        let mut run = Run { prepared: self, reporter, ledger, monitor, interrupt, facts, report };
         let stop = run.steps().await.err();
         Ok(run.finish(stop, began, &record).await)
     }

@@ -34,11 +34,17 @@ pub(super) fn advice(
     match ending {
         Ending::Done | Ending::NothingToDo => return lines,
         Ending::FailedUntouched => {
-            lines.push("The installation is as it was: its services, files and data were not touched.".into());
+            lines.push(
+                "The installation is as it was: its services, files and data were not touched."
+                    .into(),
+            );
             return lines;
         }
         Ending::Failed | Ending::Interrupted if !ledger.touched() => {
-            lines.push("The installation is as it was: its services, files and data were not touched.".into());
+            lines.push(
+                "The installation is as it was: its services, files and data were not touched."
+                    .into(),
+            );
             return lines;
         }
         Ending::Failed | Ending::Interrupted => {}
@@ -86,7 +92,11 @@ fn state(lines: &mut Vec<String>, ledger: &Ledger, plan: &Plan) {
     }
     let others: Vec<String> = begun
         .iter()
-        .filter(|e| e.impact() == Impact::Installation && !is_deploy(e) && !matches!(e, Effect::DockerPin(_)))
+        .filter(|e| {
+            e.impact() == Impact::Installation
+                && !is_deploy(e)
+                && !matches!(e, Effect::DockerPin(_))
+        })
         .map(Effect::summary)
         .collect();
     if !others.is_empty() {

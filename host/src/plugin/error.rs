@@ -8,28 +8,50 @@ use crate::contract::PACKAGE;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("there is no plugin {name:?}: it is neither a file, nor installed in {installed}, nor bundled")]
+    #[error(
+        "there is no plugin {name:?}: it is neither a file, nor installed in {installed}, nor bundled"
+    )]
     NotFound { name: String, installed: String },
     #[error("reading the plugin {path}")]
-    Read { path: PathBuf, #[source] source: io::Error },
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("the plugin {plugin} has {bytes} bytes; the limit is {limit}")]
     TooLarge { plugin: String, bytes: u64, limit: u64 },
     #[error("the plugin {plugin} is no WebAssembly component, but {what}")]
     NotAComponent { plugin: String, what: &'static str },
     #[error("the plugin {plugin} is damaged: it does not compile")]
-    Damaged { plugin: String, #[source] source: wasmtime::Error },
+    Damaged {
+        plugin: String,
+        #[source]
+        source: wasmtime::Error,
+    },
     #[error("the plugin {plugin} was built against {theirs}; this host speaks {PACKAGE}")]
     OtherContract { plugin: String, theirs: String },
     #[error("the plugin {plugin} does not fit the contract {PACKAGE}")]
-    Misfit { plugin: String, #[source] source: wasmtime::Error },
+    Misfit {
+        plugin: String,
+        #[source]
+        source: wasmtime::Error,
+    },
     #[error("the plugin {plugin} was stopped in {call}: {why}")]
     Limit { plugin: String, call: &'static str, why: String },
     #[error("the plugin {plugin} did not return from {call} within {} s", limit.as_secs())]
     TimedOut { plugin: String, call: &'static str, limit: Duration },
     #[error("the plugin {plugin} broke down in {call}")]
-    Trap { plugin: String, call: &'static str, #[source] source: wasmtime::Error },
+    Trap {
+        plugin: String,
+        call: &'static str,
+        #[source]
+        source: wasmtime::Error,
+    },
     #[error("setting up the WebAssembly runtime")]
-    Runtime { #[source] source: wasmtime::Error },
+    Runtime {
+        #[source]
+        source: wasmtime::Error,
+    },
     #[error("the description of the plugin {plugin} is not valid: {why}")]
     Description { plugin: String, why: String },
 }

@@ -9,7 +9,9 @@ use wasmtime::{Store, UpdateDeadline};
 use super::limits::{Meter, TICK};
 use super::{Component, Error, Result};
 use crate::capability::{Conduct, Context, Services};
-use crate::contract::{Description, Fact, Outcome, Plugin, Proposal, Refusal, Request, Step, errors};
+use crate::contract::{
+    Description, Fact, Outcome, Plugin, Proposal, Refusal, Request, Step, errors,
+};
 
 pub struct State {
     pub(super) context: Context,
@@ -101,7 +103,11 @@ impl Component {
     fn store(&self, caller: &Caller) -> Store<State> {
         let limits = &self.limits;
         let state = State {
-            context: Context::new(caller.services.clone(), Arc::clone(&caller.conduct), caller.run.clone()),
+            context: Context::new(
+                caller.services.clone(),
+                Arc::clone(&caller.conduct),
+                caller.run.clone(),
+            ),
             meter: Meter::new(limits),
             ticks_left: ticks(limits.execution),
         };

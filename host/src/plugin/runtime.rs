@@ -90,7 +90,9 @@ impl Runtime {
         digest: &str,
         label: &str,
     ) -> Result<wasmtime::component::Component> {
-        if let Some(known) = self.cache.get(&self.engine, digest).and_then(|code| self.revive(&code)) {
+        if let Some(known) =
+            self.cache.get(&self.engine, digest).and_then(|code| self.revive(&code))
+        {
             return Ok(known);
         }
         let damaged = |source| Error::Damaged { plugin: label.to_owned(), source };

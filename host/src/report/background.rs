@@ -20,7 +20,7 @@ const QUEUED_PROGRESS: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 enum Message {
-    Event(Event),
+    Event(Box<Event>),
     /// Answered when everything before it has been shown.
     Mark(Sender<()>),
 }
@@ -73,7 +73,7 @@ impl Reporter for Background {
         if is_progress {
             self.progress.fetch_add(1, Ordering::Relaxed);
         }
-        if queue.try_send(Message::Event(event.clone())).is_err() && is_progress {
+        if queue.try_send(Message::Event(Box::new(event.clone()))).is_err() && is_progress {
             self.progress.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -91,7 +91,7 @@ fn show(reporter: &impl Reporter, messages: &Receiver<Message>, queued: &AtomicU
     for message in messages {
         match message {
             Message::Event(event) => {
-                if matches!(event, Event::Progress { .. }) {
+                if matches!(*event, Event::Progress { .. }) {
                     queued.fetch_sub(1, Ordering::Relaxed);
                 }
                 reporter.report(&event);

@@ -125,24 +125,81 @@ pub struct Summary {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The plan is complete; nothing is approved yet.
-    PlanMade { plan: PlanView },
+    PlanMade {
+        plan: PlanView,
+    },
+    /// The installation is where the request wants it: there is no plan and no run.
+    NothingToDo {
+        why: String,
+    },
     /// Everything from here on is recorded in the run's journal.
-    RunStarted { run: String },
-    StepStarted { step: String, title: String, number: usize, of: usize },
-    StepFinished { step: String, ms: u64, report: Vec<String> },
-    StepFailed { step: String, ms: u64, error: String },
+    RunStarted {
+        run: String,
+    },
+    StepStarted {
+        step: String,
+        title: String,
+        number: usize,
+        of: usize,
+    },
+    StepFinished {
+        step: String,
+        ms: u64,
+        report: Vec<String>,
+    },
+    StepFailed {
+        step: String,
+        ms: u64,
+        error: String,
+    },
     /// `effect` numbers the effects of a run.
-    EffectStarted { step: String, effect: usize, function: String, summary: String },
-    EffectFinished { step: String, effect: usize, ms: u64 },
-    EffectFailed { step: String, effect: usize, ms: u64, error: String },
+    EffectStarted {
+        step: String,
+        effect: usize,
+        function: String,
+        summary: String,
+    },
+    EffectFinished {
+        step: String,
+        effect: usize,
+        ms: u64,
+    },
+    EffectFailed {
+        step: String,
+        effect: usize,
+        ms: u64,
+        error: String,
+    },
     /// `total` is absent where it is not known; in bytes.
-    Progress { what: String, done: u64, total: Option<u64> },
-    Gate { service: String, state: GateState },
-    Log { plugin: String, level: Level, message: String },
+    Progress {
+        what: String,
+        done: u64,
+        total: Option<u64>,
+    },
+    Gate {
+        service: String,
+        state: GateState,
+    },
+    Log {
+        plugin: String,
+        level: Level,
+        message: String,
+    },
     /// A deployed service did not stay well.
-    Incident { service: String, container: String, what: String },
-    Diagnosis { service: String, containers: Vec<Diagnosis> },
+    Incident {
+        service: String,
+        container: String,
+        what: String,
+    },
+    Diagnosis {
+        service: String,
+        containers: Vec<Diagnosis>,
+    },
     /// The run will stop as soon as the effect under way has finished.
-    Stopping { why: String },
-    RunFinished { summary: Summary },
+    Stopping {
+        why: String,
+    },
+    RunFinished {
+        summary: Summary,
+    },
 }

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::event::{PlanView, Summary};
-use super::format::{bytes, change, duration, transition};
+use super::event::{Ending, PlanView, Summary};
+use super::format::{bytes, duration};
 use super::outlet::Outlet;
 use super::{Event, Reporter, table};
 use crate::capability::GateState;
@@ -118,7 +118,9 @@ impl<W> State<W> {
 /// What does not depend on anything before it.
 fn told(event: &Event) -> Vec<String> {
     match event {
-        Event::PlanMade { plan } => planned(plan),
+        Event::PlanMade { plan } => vec![planned(plan)],
+        // The command says it, as its result.
+        Event::NothingToDo { .. } => vec![],
         Event::RunStarted { run } => vec![format!("run {run} started")],
         Event::StepStarted { title, number, of, .. } => {
             vec![format!("step {number} of {of}: {title}")]
@@ -146,7 +148,7 @@ fn told(event: &Event) -> Vec<String> {
         Event::Stopping { why } => {
             vec![format!("stopping after the effect under way: {why}")]
         }
-        Event::RunFinished { summary } => finished(summary),
+        Event::RunFinished { summary } => vec![finished(summary)],
         Event::Progress { .. } | Event::Gate { .. } => vec![],
     }
 }
@@ -164,25 +166,27 @@ fn log(plugin: &str, level: Level, message: &str) -> String {
     }
 }
 
-/// Every effect on a line of its own, in full.
-fn planned(plan: &PlanView) -> Vec<String> {
-    let mut lines = vec![format!("plan for {}, run {}", plan.project, plan.run)];
-    for service in &plan.services {
-        let (before, after) = change(service);
-        lines.push(format!("  service {}: {}", service.service, transition(&before, &after)));
-    }
-    for (index, step) in plan.steps.iter().enumerate() {
-        lines.push(format!("  step {} (by {}): {}", index + 1, step.plugin, step.title));
-        lines.extend(step.effects.iter().map(|effect| format!("    effect: {effect}")));
-    }
-    lines.extend(plan.notes.iter().map(|note| format!("  note: {note}")));
-    lines
+/// The whole plan and the whole summary are texts of their own: see [`table`].
+fn planned(plan: &PlanView) -> String {
+    let (services, steps) = (plan.services.len(), plan.steps.len());
+    format!("plan for {}, run {}: {services} services, {steps} steps", plan.project, plan.run)
 }
 
-fn finished(summary: &Summary) -> Vec<String> {
-    let mut lines = lines_of(&table::summary(summary, usize::MAX, false));
-    lines.retain(|line| !line.is_empty());
-    lines
+fn finished(summary: &Summary) -> String {
+    let time = duration(summary.ms);
+    let ending = match summary.ending {
+        Ending::Done => format!("run done and verified in {time}"),
+        Ending::NothingToDo => "there was nothing to do".into(),
+        Ending::FailedUntouched => {
+            format!("run FAILED after {time}, the installation was not changed")
+        }
+        Ending::Failed => format!("run FAILED after {time}, the installation was changed"),
+        Ending::Interrupted => format!("run interrupted after {time}"),
+    };
+    match &summary.error {
+        Some(error) => format!("{ending}: {error}"),
+        None => ending,
+    }
 }
 
 fn lines_of(text: &str) -> Vec<String> {

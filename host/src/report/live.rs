@@ -13,7 +13,6 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use self::screen::{Screen, Size};
 use self::step::Step;
-use super::event::PlanView;
 use super::format::wrap;
 use super::paint::{self, Paint};
 use super::{Event, Reporter, table};
@@ -24,7 +23,8 @@ use crate::text::one_line;
 /// Drawings a second at most.
 const RATE: u8 = 12;
 
-/// Shows a run on a terminal. It draws whenever an event comes, and while a step is
+/// Shows a run on a terminal; the plan before it and the summary after it are whole
+/// texts of their own: see [`table`]. It draws whenever an event comes, and while a step is
 /// under way also in between. What it cannot write it drops.
 ///
 /// A terminal can make it wait: put it into a [`super::background::Background`].
@@ -109,7 +109,6 @@ struct View {
 impl View {
     fn show(&mut self, event: &Event) {
         match event {
-            Event::PlanMade { plan } => self.plan(plan),
             Event::RunStarted { .. } => self.began = Instant::now(),
             Event::StepStarted { title, number, of, .. } => self.begin(title, *number, *of),
             Event::StepFinished { ms, .. } => self.finished(*ms),
@@ -124,12 +123,7 @@ impl View {
                     .say(&format!("\n{}\n", table::diagnosis(service, containers).trim_end()));
             }
             Event::Stopping { why } => self.stopping(why),
-            Event::RunFinished { summary } => {
-                self.step = None;
-                let width = self.stage.screen.text_width();
-                let text = table::summary(summary, width, self.stage.paint.is_coloured());
-                self.stage.say(&format!("\n{text}"));
-            }
+            Event::RunFinished { .. } => self.end_run(),
             _ => self.within_step(event),
         }
     }
@@ -144,11 +138,6 @@ impl View {
             Event::Gate { service, state } => step.gate(service, gate(state)),
             _ => {}
         }
-    }
-
-    fn plan(&self, plan: &PlanView) {
-        let width = self.stage.screen.text_width();
-        self.stage.say(&(table::plan(plan, width, self.stage.paint.is_coloured()) + "\n"));
     }
 
     fn begin(&mut self, title: &str, number: usize, of: usize) {
@@ -198,6 +187,11 @@ impl View {
             Level::Error => paint.bad("!"),
         };
         self.stage.say_marked(&format!("  {mark}"), message);
+    }
+
+    fn end_run(&mut self) {
+        self.step = None;
+        self.stage.close();
     }
 
     fn stopping(&mut self, why: &str) {

@@ -35,10 +35,6 @@ impl Paint {
         self.with("36", text)
     }
 
-    pub fn is_coloured(self) -> bool {
-        self.colour
-    }
-
     fn with(self, code: &str, text: &str) -> String {
         match self.colour && !text.is_empty() {
             true => format!("\x1b[{code}m{text}\x1b[0m"),

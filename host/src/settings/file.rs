@@ -101,7 +101,9 @@ impl File {
     pub(super) fn plugin_settings(&self) -> BTreeMap<String, String> {
         let general = self.settings.iter().map(|(name, value)| (name.clone(), value.text()));
         let of_services = self.services.iter().flat_map(|(service, values)| {
-            values.iter().map(move |(key, value)| (format!("services.{service}.{key}"), value.text()))
+            values
+                .iter()
+                .map(move |(key, value)| (format!("services.{service}.{key}"), value.text()))
         });
         general.chain(of_services).collect()
     }

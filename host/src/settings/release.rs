@@ -27,7 +27,10 @@ pub struct Release {
 enum Image {
     /// `repository:tag`, or `repository:tag@sha256:…`.
     Reference(String),
-    Table { reference: String, digest: Option<String> },
+    Table {
+        reference: String,
+        digest: Option<String>,
+    },
 }
 
 impl Release {
@@ -71,7 +74,8 @@ impl Release {
 fn digest_is_valid(image: &ReleaseImage) -> bool {
     image.digest.as_deref().is_none_or(|digest| {
         let digits = digest.strip_prefix("sha256:").unwrap_or_default();
-        digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        digits.len() == 64
+            && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
 }
 

@@ -33,11 +33,7 @@ pub fn levels(
     }
     levels.retain(|level| !level.is_empty());
     if one_by_one {
-        levels = levels
-            .into_iter()
-            .flatten()
-            .map(|name| vec![name])
-            .collect();
+        levels = levels.into_iter().flatten().map(|name| vec![name]).collect();
     }
     levels
 }
@@ -63,20 +59,11 @@ mod tests {
 
     #[test]
     fn the_documented_installation_has_three_levels() {
-        let members = members(&[
-            "model-service",
-            "query-router",
-            "optimizer",
-            "frontend",
-            "gateway",
-        ]);
+        let members =
+            members(&["model-service", "query-router", "optimizer", "frontend", "gateway"]);
         assert_eq!(
             levels(&documented(), &members, false),
-            [
-                vec!["model-service"],
-                vec!["query-router", "optimizer", "frontend"],
-                vec!["gateway"]
-            ]
+            [vec!["model-service"], vec!["query-router", "optimizer", "frontend"], vec!["gateway"]]
         );
     }
 
@@ -91,12 +78,8 @@ mod tests {
 
     #[test]
     fn a_dependency_through_a_foreign_service_counts() {
-        let services = vec![
-            ("a", vec![]),
-            ("cache", vec!["a"]),
-            ("b", vec!["cache"]),
-            ("c", vec![]),
-        ];
+        let services =
+            vec![("a", vec![]), ("cache", vec!["a"]), ("b", vec!["cache"]), ("c", vec![])];
         assert_eq!(
             levels(&services, &members(&["a", "b", "c"]), false),
             [vec!["a", "c"], vec!["b"]]

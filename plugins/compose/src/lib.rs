@@ -29,34 +29,16 @@ impl Procedure for Compose {
             "Upgrades Tessallite on Docker Compose",
         )
         .target("compose")
-        .request(
-            "docker.get-engine",
-            "check the engine and the space for images",
-        )
-        .request(
-            "docker.list-services",
-            "find the services, their images and their order",
-        )
+        .request("docker.get-engine", "check the engine and the space for images")
+        .request("docker.list-services", "find the services, their images and their order")
         .request("docker.get-service", "wait until a service is healthy")
-        .request(
-            "docker.resolve",
-            "check that every image is in its registry",
-        )
+        .request("docker.resolve", "check that every image is in its registry")
         .request("docker.preview-pin", "check that the project's files can be written")
         .request("docker.pull", "pull the images before any service stops")
-        .request(
-            "docker.pin",
-            "write the new images into the project's files",
-        )
+        .request("docker.pin", "write the new images into the project's files")
         .request("docker.deploy", "recreate the services, level by level")
-        .request(
-            "sql.get-database",
-            "check the server's version and the size of a dump",
-        )
-        .request(
-            "sql.query",
-            "read the migration of every schema, before and after",
-        )
+        .request("sql.get-database", "check the server's version and the size of a dump")
+        .request("sql.query", "read the migration of every schema, before and after")
         .request("sql.get-dump-target", "check the space for the backup")
         .request("sql.dump", "back up the database before anything changes")
         .request("http.get", "ask the services for their health")

@@ -20,10 +20,7 @@ pub fn find(services: &[(&str, &str)], target: Option<&str>) -> Result<Vec<Strin
     let mut groups: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for (name, image) in services.iter().filter(|(_, image)| !image.is_empty()) {
         let reference = Reference::parse(image);
-        groups
-            .entry((reference.parent(), reference.tag_or_latest()))
-            .or_default()
-            .push(name);
+        groups.entry((reference.parent(), reference.tag_or_latest())).or_default().push(name);
     }
     let weight = |names: &Vec<&str>| (names.len(), names.contains(&LANDMARK));
     let heaviest = groups.values().map(weight).max().unwrap_or_default();
@@ -73,10 +70,7 @@ mod tests {
             ("gateway", "r/tessallite/gateway:1.4.0"),
             ("cache", "redis:7"),
         ];
-        assert_eq!(
-            find(&services, Some("1.5.0")).unwrap(),
-            ["model-service", "gateway"]
-        );
+        assert_eq!(find(&services, Some("1.5.0")).unwrap(), ["model-service", "gateway"]);
     }
 
     #[test]
@@ -101,17 +95,8 @@ mod tests {
 
     #[test]
     fn a_draw_is_the_operators_to_settle() {
-        let services = [
-            ("a", "x/a:1"),
-            ("b", "x/b:1"),
-            ("c", "y/c:2"),
-            ("d", "y/d:2"),
-        ];
-        assert!(
-            find(&services, None)
-                .unwrap_err()
-                .contains("--set services=")
-        );
+        let services = [("a", "x/a:1"), ("b", "x/b:1"), ("c", "y/c:2"), ("d", "y/d:2")];
+        assert!(find(&services, None).unwrap_err().contains("--set services="));
         assert!(find(&[("a", "x/a:1")], None).is_err());
         assert!(find(&[], None).is_err());
     }

@@ -12,10 +12,7 @@ pub fn told(survey: &Survey) -> BTreeMap<&str, Option<&str>> {
         .health
         .iter()
         .filter_map(|(service, health)| {
-            Some((
-                service.as_str(),
-                health.answer.migration.as_ref()?.as_deref(),
-            ))
+            Some((service.as_str(), health.answer.migration.as_ref()?.as_deref()))
         })
         .collect()
 }
@@ -24,21 +21,15 @@ pub fn told(survey: &Survey) -> BTreeMap<&str, Option<&str>> {
 pub fn of_schemas<'a>(revisions: &'a Revisions, options: &Options) -> Option<&'a str> {
     revisions
         .get(options.system_schema)
-        .or_else(|| {
-            (revisions.len() == 1)
-                .then(|| revisions.values().next())
-                .flatten()
-        })
+        .or_else(|| (revisions.len() == 1).then(|| revisions.values().next()).flatten())
         .map(String::as_str)
 }
 
 /// The migration before the upgrade, from whoever tells it.
 pub fn before<'a>(survey: &'a Survey, options: &Options) -> Option<&'a str> {
-    told(survey).into_values().flatten().next().or_else(|| {
-        survey
-            .schemas
-            .as_ref()
-            .ok()
-            .and_then(|schemas| of_schemas(schemas, options))
-    })
+    told(survey)
+        .into_values()
+        .flatten()
+        .next()
+        .or_else(|| survey.schemas.as_ref().ok().and_then(|schemas| of_schemas(schemas, options)))
 }

@@ -17,6 +17,7 @@ const DOCUMENTED_PORTS: &[(&str, u16)] = &[
 /// The names of all settings but those of single services.
 const KNOWN: &[&str] = &[
     "services",
+    "check-only",
     "one-by-one",
     "soak",
     "timeout",
@@ -26,19 +27,16 @@ const KNOWN: &[&str] = &[
     "system-schema",
 ];
 
-const KNOWN_PER_SERVICE: &[&str] = &[
-    "port",
-    "health",
-    "healthy",
-    "migration-field",
-    "timeout",
-    "image",
-];
+const KNOWN_PER_SERVICE: &[&str] =
+    &["port", "health", "healthy", "migration-field", "timeout", "image"];
 
 pub struct Options<'a> {
     settings: Settings<'a>,
     /// The services of the product, when the operator names them.
     pub services: Option<Vec<&'a str>>,
+    /// The plan is not going to be carried out: the installation is to be checked, also
+    /// where no version to upgrade to is known.
+    pub check_only: bool,
     pub one_by_one: bool,
     pub soak_s: u32,
     pub allow_stranded_tenants: bool,
@@ -53,11 +51,12 @@ impl<'a> Options<'a> {
     /// What is wrong with the settings.
     pub fn of(request: &'a Request) -> Result<Self, String> {
         for setting in &request.settings {
-            check_name(&setting.name)?;
+            check(&setting.name, &setting.value)?;
         }
         let settings = Settings::of(request);
         Ok(Self {
             services: settings.list("services"),
+            check_only: settings.flag("check-only")?,
             one_by_one: settings.flag("one-by-one")?,
             soak_s: settings.number("soak", 10)?,
             timeout_s: settings.number("timeout", 180)?,
@@ -81,11 +80,7 @@ impl<'a> Options<'a> {
     /// The services named in settings of their own.
     pub fn named_services(request: &'a Request) -> impl Iterator<Item = &'a str> {
         request.settings.iter().filter_map(|setting| {
-            setting
-                .name
-                .strip_prefix("services.")?
-                .rsplit_once('.')
-                .map(|(service, _)| service)
+            setting.name.strip_prefix("services.")?.rsplit_once('.').map(|(service, _)| service)
         })
     }
 
@@ -125,10 +120,7 @@ impl<'a> Options<'a> {
         }
         let mut ports: Vec<u16> = documented_port(service).into_iter().collect();
         ports.extend(
-            of_model
-                .iter()
-                .copied()
-                .filter(|port| documented_port(service) != Some(*port)),
+            of_model.iter().copied().filter(|port| documented_port(service) != Some(*port)),
         );
         Ok(ports)
     }
@@ -138,27 +130,24 @@ impl<'a> Options<'a> {
             .of_service(service, "timeout")
             .and_then(|seconds| seconds.parse().ok())
             .unwrap_or(self.timeout_s);
-        Gate {
-            port,
-            convention: self.convention(service),
-            timeout_s,
-            ..Gate::new(service)
-        }
+        Gate { port, convention: self.convention(service), timeout_s, ..Gate::new(service) }
     }
 }
 
 pub fn documented_port(service: &str) -> Option<u16> {
-    DOCUMENTED_PORTS
-        .iter()
-        .find(|(name, _)| *name == service)
-        .map(|(_, port)| *port)
+    DOCUMENTED_PORTS.iter().find(|(name, _)| *name == service).map(|(_, port)| *port)
+}
+
+fn check(name: &str, value: &str) -> Result<(), String> {
+    check_name(name)?;
+    if name.ends_with(".timeout") && value.parse::<u32>().is_err() {
+        return Err(format!("the setting {name} must be a whole number of seconds, not {value:?}"));
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<(), String> {
-    let known = match name
-        .strip_prefix("services.")
-        .and_then(|rest| rest.rsplit_once('.'))
-    {
+    let known = match name.strip_prefix("services.").and_then(|rest| rest.rsplit_once('.')) {
         Some((_, what)) => KNOWN_PER_SERVICE.contains(&what),
         None => KNOWN.contains(&name),
     };

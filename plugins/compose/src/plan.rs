@@ -1,6 +1,8 @@
 //! The plan: what is done in which order, and what each step waits for.
 
-use tessallite_up_sdk::docker::{self, DeployChange, ImageChange, PinChange, PullChange, ServiceImage};
+use tessallite_up_sdk::docker::{
+    self, DeployChange, ImageChange, PinChange, PullChange, ServiceImage,
+};
 use tessallite_up_sdk::gate::Gate;
 use tessallite_up_sdk::sql::DumpChange;
 use tessallite_up_sdk::{Effect, Facts, Plan, Request, Step, Upgrade};
@@ -41,11 +43,8 @@ pub fn make(
     }
     plan = plan
         .step(
-            Step::new(
-                SOAK,
-                &format!("Watch the services for {} s", options.soak_s),
-            )
-            .timeout_s(options.soak_s.saturating_add(60)),
+            Step::new(SOAK, &format!("Watch the services for {} s", options.soak_s))
+                .timeout_s(options.soak_s.saturating_add(60)),
         )
         .step(Step::new(VERIFY, "Verify migrations and images").timeout_s(300));
     plan = notes(plan, request, upgrade, survey, targets, options);
@@ -53,13 +52,8 @@ pub fn make(
 }
 
 fn backup(request: &Request) -> Step {
-    let change = DumpChange {
-        connection: "internal".into(),
-        label: request.run.clone(),
-    };
-    Step::new("backup", "Back up the database")
-        .effect(Effect::SqlDump(change))
-        .timeout_s(A_DAY_S)
+    let change = DumpChange { connection: "internal".into(), label: request.run.clone() };
+    Step::new("backup", "Back up the database").effect(Effect::SqlDump(change)).timeout_s(A_DAY_S)
 }
 
 fn pull(targets: &[Target]) -> Step {
@@ -101,22 +95,14 @@ fn deploy_levels(survey: &Survey, targets: &[Target], options: &Options) -> Vec<
         .services
         .iter()
         .map(|service| {
-            let depends_on = service
-                .depends_on
-                .iter()
-                .map(|d| d.service.as_str())
-                .collect();
+            let depends_on = service.depends_on.iter().map(|d| d.service.as_str()).collect();
             (service.name.as_str(), depends_on)
         })
         .collect();
     // A service that does not run now is not started by an upgrade.
     let members: Vec<String> = targets
         .iter()
-        .filter(|t| {
-            survey
-                .service(&t.service)
-                .is_some_and(|s| !s.containers.is_empty())
-        })
+        .filter(|t| survey.service(&t.service).is_some_and(|s| !s.containers.is_empty()))
         .map(|t| t.service.clone())
         .collect();
     levels(&graph, &members, options.one_by_one)
@@ -127,23 +113,13 @@ fn deploy(number: usize, level: &[String], targets: &[Target], options: &Options
         .iter()
         .filter_map(|name| {
             let target = targets.iter().find(|target| target.service == *name)?;
-            Some(ServiceImage {
-                service: name.clone(),
-                image: target.pinned()?,
-            })
+            Some(ServiceImage { service: name.clone(), image: target.pinned()? })
         })
         .collect();
-    let slowest = level
-        .iter()
-        .map(|name| options.gate(name, None).timeout_s)
-        .max()
-        .unwrap_or(0);
+    let slowest = level.iter().map(|name| options.gate(name, None).timeout_s).max().unwrap_or(0);
     Step::new(
         &format!("deploy/{number}"),
-        &format!(
-            "Recreate {} and wait until healthy (at most {slowest} s)",
-            level.join(", ")
-        ),
+        &format!("Recreate {} and wait until healthy (at most {slowest} s)", level.join(", ")),
     )
     .effect(Effect::DockerDeploy(DeployChange { services }))
     // Stopping with their grace periods and starting takes time of its own.
@@ -161,9 +137,8 @@ pub fn gates(step: &Step, facts: Facts, options: &Options) -> Vec<Gate> {
         .flatten()
         .map(|deployed| {
             let name = &deployed.service;
-            let port = facts
-                .get(&format!("{HEALTH_PORT}{name}"))
-                .and_then(|port| port.parse().ok());
+            let port =
+                facts.get(&format!("{HEALTH_PORT}{name}")).and_then(|port| port.parse().ok());
             options.gate(name, port)
         })
         .collect()
@@ -198,13 +173,9 @@ fn notes(
                 reference.tag_or_latest()
             ));
         }
-        if survey
-            .service(name)
-            .is_some_and(|service| service.containers.is_empty())
-        {
-            plan = plan.note(format!(
-                "{name} does not run: its image is pinned, nothing is started"
-            ));
+        if survey.service(name).is_some_and(|service| service.containers.is_empty()) {
+            plan =
+                plan.note(format!("{name} does not run: its image is pinned, nothing is started"));
         } else if !survey.health.contains_key(name) {
             plan = plan.note(match survey.service(name).is_some_and(|s| s.has_health_check) {
                 true => format!("{name} answers no HTTP health: its own health check decides"),
@@ -213,9 +184,8 @@ fn notes(
         }
     }
     for name in unknown_services(survey, request) {
-        plan = plan.note(format!(
-            "there are settings for {name:?}, which the project does not have"
-        ));
+        plan =
+            plan.note(format!("there are settings for {name:?}, which the project does not have"));
     }
     plan
 }
@@ -233,11 +203,7 @@ fn checked(survey: &Survey, targets: &[Target]) -> String {
     );
     if let Some(free) = engine.free_bytes {
         let needed = image_bytes(survey, targets);
-        text += &format!(
-            " (about {}, {} free)",
-            human_bytes(needed),
-            human_bytes(free)
-        );
+        text += &format!(" (about {}, {} free)", human_bytes(needed), human_bytes(free));
     }
     if let (Ok(database), Ok(directory)) = (&survey.database, &survey.dump_target) {
         text += &format!(
@@ -263,9 +229,7 @@ fn remember(mut plan: Plan, survey: &Survey, targets: &[Target]) -> Plan {
         plan = plan.fact(&format!("{}{schema}", schemas::FACT), revision.clone());
     }
     for target in targets {
-        let running = survey
-            .service(&target.service)
-            .is_some_and(|s| !s.containers.is_empty());
+        let running = survey.service(&target.service).is_some_and(|s| !s.containers.is_empty());
         if let Some(image) = target.pinned().filter(|_| running) {
             plan = plan.fact(&format!("{IMAGE}{}", target.service), image.digest);
         }
@@ -282,11 +246,7 @@ pub fn human_bytes(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if unit == 0 {
-        format!("{bytes} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
 #[cfg(test)]

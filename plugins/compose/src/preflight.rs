@@ -26,24 +26,18 @@ pub fn check(
     images(survey, targets, &mut problems);
     versions(targets, upgrade, &mut problems);
     database(survey, targets, options, &mut problems);
-    if problems.is_empty() && nothing_to_do(survey, targets) {
+    if problems.is_empty() && nothing_to_do(survey, targets) && !options.check_only {
         return already_there(survey, upgrade, options);
     }
     files(targets, &mut problems);
     services(survey, targets, &mut problems);
     space(survey, targets, &mut problems);
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::Preflight(problems))
-    }
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::Preflight(problems)) }
 }
 
 /// Settings for a service that the project does not have.
 pub fn unknown_services<'a>(survey: &Survey, request: &'a Request) -> BTreeSet<&'a str> {
-    Options::named_services(request)
-        .filter(|name| survey.service(name).is_none())
-        .collect()
+    Options::named_services(request).filter(|name| survey.service(name).is_none()).collect()
 }
 
 fn images(survey: &Survey, targets: &[Target], problems: &mut Problems) {
@@ -87,13 +81,9 @@ fn files(targets: &[Target], problems: &mut Problems) {
 /// does not tell, and the pull will.
 fn has_platform(platforms: &[String], wanted: &str) -> bool {
     let starts = |long: &str, short: &str| {
-        long.strip_prefix(short)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    platforms.is_empty()
-        || platforms
-            .iter()
-            .any(|p| starts(p, wanted) || starts(wanted, p))
+    platforms.is_empty() || platforms.iter().any(|p| starts(p, wanted) || starts(wanted, p))
 }
 
 fn versions(targets: &[Target], upgrade: &Upgrade, problems: &mut Problems) {
@@ -134,19 +124,10 @@ fn database(survey: &Survey, targets: &[Target], options: &Options, problems: &m
     if let Err(error) = &survey.schemas {
         problems.push(format!("migrations of the database: {}", error.text()));
     }
-    let Some(target) = targets
-        .iter()
-        .find(|t| t.service == options.database_service)
-    else {
+    let Some(target) = targets.iter().find(|t| t.service == options.database_service) else {
         return;
     };
-    let now = version_of(
-        database
-            .server_version
-            .split(' ')
-            .next()
-            .unwrap_or_default(),
-    );
+    let now = version_of(database.server_version.split(' ').next().unwrap_or_default());
     let then = version_of(Reference::parse(&target.after).tag_or_latest());
     if now.as_ref().map(|v| v.major) != then.as_ref().map(|v| v.major) || now.is_none() {
         problems.push(format!(
@@ -162,16 +143,12 @@ fn database(survey: &Survey, targets: &[Target], options: &Options, problems: &m
 /// what is broken before cannot be told from what the upgrade breaks.
 fn services(survey: &Survey, targets: &[Target], problems: &mut Problems) {
     let mut needed: BTreeMap<&str, Condition> = BTreeMap::new();
-    let mut open: Vec<(&str, Condition)> = targets
-        .iter()
-        .map(|t| (t.service.as_str(), Condition::ServiceStarted))
-        .collect();
+    let mut open: Vec<(&str, Condition)> =
+        targets.iter().map(|t| (t.service.as_str(), Condition::ServiceStarted)).collect();
     while let Some((name, condition)) = open.pop() {
         if needed.insert(name, condition).is_none() {
-            let depends_on = survey
-                .service(name)
-                .map(|s| s.depends_on.as_slice())
-                .unwrap_or_default();
+            let depends_on =
+                survey.service(name).map(|s| s.depends_on.as_slice()).unwrap_or_default();
             open.extend(depends_on.iter().map(|d| (d.service.as_str(), d.condition)));
         }
     }
@@ -202,10 +179,7 @@ fn not_well(survey: &Survey, service: &Service, condition: Condition) -> Option<
     if let Some(health) = survey.health.get(&service.name) {
         return (!health.answer.healthy).then(|| health.answer.text.clone());
     }
-    let why = survey
-        .silent
-        .get(&service.name)
-        .filter(|_| !service.has_health_check)?;
+    let why = survey.silent.get(&service.name).filter(|_| !service.has_health_check)?;
     Some(format!(
         "{why} (where it answers elsewhere: --set services.{0}.port=PORT; where it does not \
          speak HTTP: --set services.{0}.health=none)",
@@ -253,18 +227,13 @@ pub fn runs(survey: &Survey, target: &Target) -> bool {
     let Some(service) = survey.service(&target.service) else {
         return false;
     };
-    let one_image = service
-        .containers
-        .windows(2)
-        .all(|two| two[0].image_id == two[1].image_id);
+    let one_image = service.containers.windows(2).all(|two| two[0].image_id == two[1].image_id);
     let known = target.image.as_ref().is_ok_and(|image| service.digests.contains(&image.digest));
     !service.containers.is_empty() && one_image && known
 }
 
 fn nothing_to_do(survey: &Survey, targets: &[Target]) -> bool {
-    targets
-        .iter()
-        .all(|target| target.before == target.after && runs(survey, target))
+    targets.iter().all(|target| target.before == target.after && runs(survey, target))
 }
 
 fn already_there(survey: &Survey, upgrade: &Upgrade, options: &Options) -> Result<(), Refusal> {
@@ -278,12 +247,8 @@ fn already_there(survey: &Survey, upgrade: &Upgrade, options: &Options) -> Resul
         )]));
     }
     let version = upgrade.version.as_deref().unwrap_or("the wanted version");
-    let migration = now
-        .map(|now| format!(", migration {now}"))
-        .unwrap_or_default();
-    Err(Refusal::NothingToDo(format!(
-        "every service is at {version} already{migration}"
-    )))
+    let migration = now.map(|now| format!(", migration {now}")).unwrap_or_default();
+    Err(Refusal::NothingToDo(format!("every service is at {version} already{migration}")))
 }
 
 #[cfg(test)]
@@ -293,13 +258,7 @@ mod tests {
     #[test]
     fn platforms_match_with_and_without_a_variant() {
         let has = |platforms: &[&str], wanted| {
-            has_platform(
-                &platforms
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>(),
-                wanted,
-            )
+            has_platform(&platforms.iter().map(ToString::to_string).collect::<Vec<_>>(), wanted)
         };
         assert!(has(&["linux/amd64", "linux/arm64/v8"], "linux/arm64"));
         assert!(has(&["linux/arm64"], "linux/arm64/v8"));

@@ -20,25 +20,15 @@ impl<'a> Reference<'a> {
         match named[name_start..].rfind(':') {
             Some(colon) => {
                 let colon = name_start + colon;
-                Self {
-                    repository: &named[..colon],
-                    tag: Some(&named[colon + 1..]),
-                    digest,
-                }
+                Self { repository: &named[..colon], tag: Some(&named[colon + 1..]), digest }
             }
-            None => Self {
-                repository: named,
-                tag: None,
-                digest,
-            },
+            None => Self { repository: named, tag: None, digest },
         }
     }
 
     /// The repository without its last component: what the images of one product share.
     pub fn parent(&self) -> &'a str {
-        self.repository
-            .rfind('/')
-            .map_or("", |slash| &self.repository[..slash])
+        self.repository.rfind('/').map_or("", |slash| &self.repository[..slash])
     }
 
     pub fn tag_or_latest(&self) -> &'a str {
@@ -66,11 +56,7 @@ pub fn upgraded(reference: &Reference, version: Option<&str>) -> String {
     match version {
         Some(version) if version_of(tag).is_some() => {
             let keeps_v = tag.starts_with('v') && !version.starts_with('v');
-            format!(
-                "{}:{}{version}",
-                reference.repository,
-                if keeps_v { "v" } else { "" }
-            )
+            format!("{}:{}{version}", reference.repository, if keeps_v { "v" } else { "" })
         }
         _ => match reference.tag {
             Some(tag) => format!("{}:{tag}", reference.repository),
@@ -94,10 +80,7 @@ mod tests {
     #[test]
     fn tag_and_digest_are_told_apart() {
         let reference = Reference::parse("a/b:1.4.0@sha256:00");
-        assert_eq!(
-            (reference.tag, reference.digest),
-            (Some("1.4.0"), Some("sha256:00"))
-        );
+        assert_eq!((reference.tag, reference.digest), (Some("1.4.0"), Some("sha256:00")));
     }
 
     #[test]

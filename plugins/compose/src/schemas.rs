@@ -28,20 +28,13 @@ pub fn read(migration_table: &str) -> Result<Revisions, Error> {
          AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1",
         &[Value::Text(migration_table.into())],
     )?;
-    let schemas: Vec<&str> = found
-        .rows
-        .iter()
-        .filter_map(|row| text(row.first()))
-        .collect();
+    let schemas: Vec<&str> = found.rows.iter().filter_map(|row| text(row.first())).collect();
     let mut revisions = Revisions::new();
     for some in schemas.chunks(AT_ONCE) {
         let rows = sql::query("internal", &statement(some, migration_table), &[])?;
         for row in &rows.rows {
             let schema = text(row.first()).unwrap_or_default();
-            revisions.insert(
-                schema.to_owned(),
-                text(row.get(1)).unwrap_or_default().to_owned(),
-            );
+            revisions.insert(schema.to_owned(), text(row.get(1)).unwrap_or_default().to_owned());
         }
     }
     Ok(revisions)
@@ -57,11 +50,7 @@ fn statement(schemas: &[&str], table: &str) -> String {
             identifier(table)
         )
     };
-    schemas
-        .iter()
-        .map(one)
-        .collect::<Vec<_>>()
-        .join(" UNION ALL ")
+    schemas.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 fn identifier(name: &str) -> String {
@@ -81,10 +70,7 @@ fn text(value: Option<&Value>) -> Option<&str> {
 
 /// The revisions of before, as the facts remember them.
 pub fn remembered(facts: Facts) -> Revisions {
-    facts
-        .below(FACT)
-        .map(|(schema, revision)| (schema.into(), revision.into()))
-        .collect()
+    facts.below(FACT).map(|(schema, revision)| (schema.into(), revision.into())).collect()
 }
 
 /// The schemas that stayed behind while others moved, with their revisions.
@@ -123,27 +109,18 @@ mod tests {
     use super::*;
 
     fn revisions(pairs: &[(&str, &str)]) -> Revisions {
-        pairs
-            .iter()
-            .map(|(schema, revision)| ((*schema).into(), (*revision).into()))
-            .collect()
+        pairs.iter().map(|(schema, revision)| ((*schema).into(), (*revision).into())).collect()
     }
 
     fn names(before: &[(&str, &str)], after: &[(&str, &str)]) -> Vec<String> {
         let (before, after) = (revisions(before), revisions(after));
-        stranded(&before, &after, "sys")
-            .into_iter()
-            .map(|(schema, _)| schema.into())
-            .collect()
+        stranded(&before, &after, "sys").into_iter().map(|(schema, _)| schema.into()).collect()
     }
 
     #[test]
     fn a_tenant_behind_the_others_is_stranded() {
         let before = [("sys", "7"), ("a", "7"), ("b-c", "7")];
-        assert_eq!(
-            names(&before, &[("sys", "8"), ("a", "8"), ("b-c", "7")]),
-            ["b-c"]
-        );
+        assert_eq!(names(&before, &[("sys", "8"), ("a", "8"), ("b-c", "7")]), ["b-c"]);
         assert!(names(&before, &[("sys", "8"), ("a", "8"), ("b-c", "8")]).is_empty());
     }
 
@@ -156,10 +133,7 @@ mod tests {
     #[test]
     fn all_tenants_staying_where_the_system_left_them_are_stranded() {
         let before = [("sys", "7"), ("a", "7"), ("b", "7")];
-        assert_eq!(
-            names(&before, &[("sys", "8"), ("a", "7"), ("b", "7")]),
-            ["a", "b"]
-        );
+        assert_eq!(names(&before, &[("sys", "8"), ("a", "7"), ("b", "7")]), ["a", "b"]);
     }
 
     #[test]

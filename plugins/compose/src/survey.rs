@@ -48,11 +48,7 @@ pub fn look(options: &Options) -> Result<Survey, Refusal> {
         schemas: schemas::read(options.migration_table),
         dump_target: sql::get_dump_target(),
     };
-    for service in survey
-        .services
-        .iter()
-        .filter(|service| !service.containers.is_empty())
-    {
+    for service in survey.services.iter().filter(|service| !service.containers.is_empty()) {
         if service.name == options.database_service || options.never_asked(&service.name) {
             continue;
         }
@@ -88,9 +84,5 @@ fn find_health(service: &Service, options: &Options) -> Result<Found, String> {
         }
     }
     let expected = documented_port(&service.name).is_some();
-    Ok(if expected {
-        Found::Silent(silence.join("; "))
-    } else {
-        Found::NotHttp
-    })
+    Ok(if expected { Found::Silent(silence.join("; ")) } else { Found::NotHttp })
 }

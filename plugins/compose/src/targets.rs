@@ -26,10 +26,7 @@ impl Target {
     /// The image of the plan; `None` where the registry has none.
     pub fn pinned(&self) -> Option<PinnedImage> {
         let image = self.image.as_ref().ok()?;
-        Some(PinnedImage {
-            reference: self.after.clone(),
-            digest: image.digest.clone(),
-        })
+        Some(PinnedImage { reference: self.after.clone(), digest: image.digest.clone() })
     }
 }
 
@@ -57,11 +54,7 @@ pub fn choose(
     let known: BTreeMap<&str, Result<RegistryImage, Error>> =
         references.iter().map(String::as_str).zip(answers).collect();
     let answer = |after: &str| {
-        let missing = || {
-            Err(Error::Failed(format!(
-                "the registry gave no answer for {after}"
-            )))
-        };
+        let missing = || Err(Error::Failed(format!("the registry gave no answer for {after}")));
         known.get(after).cloned().unwrap_or_else(missing)
     };
     Ok(names
@@ -140,19 +133,15 @@ fn want(
             service.name
         )]));
     }
-    let of_release = upgrade
-        .images
-        .iter()
-        .find(|image| image.service == service.name);
-    let asked = options
-        .image(&service.name)
-        .or(of_release.map(|image| image.reference.as_str()));
+    let of_release = upgrade.images.iter().find(|image| image.service == service.name);
+    let asked = options.image(&service.name).or(of_release.map(|image| image.reference.as_str()));
     if let Some(asked) = asked {
         let promised = of_release.and_then(|image| image.digest.clone());
         return Ok((before, asked.to_owned(), promised));
     }
     let reference = Reference::parse(&before);
-    if upgrade.version.is_none() && version_of(reference.tag_or_latest()).is_some() {
+    let is_version = version_of(reference.tag_or_latest()).is_some();
+    if upgrade.version.is_none() && is_version && !options.check_only {
         return Err(Refusal::Usage(format!(
             "{} runs {before}; say which version to upgrade to: --to VERSION",
             service.name
@@ -163,10 +152,6 @@ fn want(
 }
 
 fn all_names(survey: &Survey) -> String {
-    let names: Vec<&str> = survey
-        .services
-        .iter()
-        .map(|service| service.name.as_str())
-        .collect();
+    let names: Vec<&str> = survey.services.iter().map(|service| service.name.as_str()).collect();
     names.join(", ")
 }

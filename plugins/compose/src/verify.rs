@@ -43,11 +43,7 @@ fn images(facts: Facts) -> Result<(), Error> {
             wrong.push(format!("{name} runs {runs}, not {digest}"));
         }
     }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Failed(wrong.join("; ")))
-    }
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Failed(wrong.join("; "))) }
 }
 
 /// Asks every service that told a migration before, until all tell the same one and it
@@ -61,11 +57,7 @@ fn migrations(
     let deadline = host::elapsed() + PATIENCE_MS;
     loop {
         let told = ask(facts, options);
-        match judge(
-            &told,
-            upgrade.migration.as_deref(),
-            migration::of_schemas(schemas, options),
-        ) {
+        match judge(&told, upgrade.migration.as_deref(), migration::of_schemas(schemas, options)) {
             Ok(migration) => return Ok(migration),
             Err(why) if host::elapsed() >= deadline => return Err(Error::Failed(why)),
             Err(_) => host::sleep(PAUSE_MS),
@@ -77,9 +69,7 @@ fn ask<'a>(facts: Facts<'a>, options: &Options) -> BTreeMap<&'a str, Result<Stri
     facts
         .below(TELLS_MIGRATION)
         .map(|(service, _)| {
-            let port = facts
-                .get(&format!("{HEALTH_PORT}{service}"))
-                .and_then(|p| p.parse().ok());
+            let port = facts.get(&format!("{HEALTH_PORT}{service}")).and_then(|p| p.parse().ok());
             let answer = match port {
                 Some(port) => health::ask(service, port, &options.convention(service)),
                 None => Ok(None),
@@ -132,23 +122,15 @@ fn judge(
     };
     let list = || {
         let each: Vec<String> = said.iter().map(|(s, m)| format!("{s} {m}")).collect();
-        if each.is_empty() {
-            format!("the database says {migration}")
-        } else {
-            each.join(", ")
-        }
+        if each.is_empty() { format!("the database says {migration}") } else { each.join(", ") }
     };
     if values.len() > 1 {
-        return Err(format!(
-            "the services do not agree on db_migration: {}",
-            list()
-        ));
+        return Err(format!("the services do not agree on db_migration: {}", list()));
     }
     match expected {
-        Some(expected) if expected != migration => Err(format!(
-            "db_migration has to be {expected}, but it is not: {}",
-            list()
-        )),
+        Some(expected) if expected != migration => {
+            Err(format!("db_migration has to be {expected}, but it is not: {}", list()))
+        }
         _ => Ok(Some(migration.to_owned())),
     }
 }
@@ -156,19 +138,14 @@ fn judge(
 fn tenants(facts: Facts, options: &Options, after: &Revisions) -> Result<Outcome, Error> {
     let before = schemas::remembered(facts);
     let stranded = schemas::stranded(&before, after, options.system_schema);
-    let moved = before
-        .iter()
-        .filter(|(schema, old)| after.get(*schema) != Some(*old))
-        .count();
+    let moved = before.iter().filter(|(schema, old)| after.get(*schema) != Some(*old)).count();
     let mut outcome =
         Outcome::default().line(format!("{moved} of {} schemas migrated", before.len()));
     if stranded.is_empty() {
         return Ok(outcome);
     }
-    let list: Vec<String> = stranded
-        .iter()
-        .map(|(schema, revision)| format!("{schema} at {revision}"))
-        .collect();
+    let list: Vec<String> =
+        stranded.iter().map(|(schema, revision)| format!("{schema} at {revision}")).collect();
     let text = format!("tenants left behind by the migration: {}", list.join(", "));
     if options.allow_stranded_tenants {
         host::log(Level::Warn, &text);
@@ -188,10 +165,7 @@ mod tests {
     fn told(
         pairs: &[(&'static str, Result<&str, &str>)],
     ) -> BTreeMap<&'static str, Result<String, String>> {
-        pairs
-            .iter()
-            .map(|(s, t)| (*s, t.map(String::from).map_err(String::from)))
-            .collect()
+        pairs.iter().map(|(s, t)| (*s, t.map(String::from).map_err(String::from))).collect()
     }
 
     #[test]
@@ -204,11 +178,7 @@ mod tests {
     #[test]
     fn services_that_disagree_fail_even_when_nothing_was_expected() {
         let both = told(&[("frontend", Ok("0007")), ("model-service", Ok("0008"))]);
-        assert!(
-            judge(&both, None, None)
-                .unwrap_err()
-                .contains("frontend 0007")
-        );
+        assert!(judge(&both, None, None).unwrap_err().contains("frontend 0007"));
     }
 
     #[test]
@@ -219,10 +189,7 @@ mod tests {
 
     #[test]
     fn where_no_service_tells_the_database_does() {
-        assert_eq!(
-            judge(&told(&[]), Some("8"), Some("8")),
-            Ok(Some("8".into()))
-        );
+        assert_eq!(judge(&told(&[]), Some("8"), Some("8")), Ok(Some("8".into())));
         assert!(judge(&told(&[]), Some("9"), Some("8")).is_err());
         assert!(judge(&told(&[]), Some("9"), None).is_err());
         assert_eq!(judge(&told(&[]), None, None), Ok(None));

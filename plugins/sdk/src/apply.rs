@@ -4,6 +4,9 @@ use crate::{Effect, Error, docker, gcloud, http, sql};
 
 /// Carries out one effect through the function that it is the argument of. What that
 /// function returns is dropped; call the function itself where it matters.
+///
+/// # Errors
+/// Those of the function.
 pub fn carry_out(effect: &Effect) -> Result<(), Error> {
     match effect {
         Effect::DockerPull(change) => docker::pull(change),
@@ -22,6 +25,9 @@ pub fn carry_out(effect: &Effect) -> Result<(), Error> {
 }
 
 /// Carries out the effects in their order and stops at the first error.
+///
+/// # Errors
+/// Those of the functions.
 pub fn carry_out_all(effects: &[Effect]) -> Result<(), Error> {
     effects.iter().try_for_each(carry_out)
 }

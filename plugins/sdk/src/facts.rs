@@ -2,11 +2,13 @@
 
 use crate::{Fact, Request};
 
-/// The facts of a run, by name.
+/// The facts that `apply` gets, by name: those of this plugin's plan and of its own
+/// earlier steps.
 #[derive(Clone, Copy)]
 pub struct Facts<'a>(pub &'a [Fact]);
 
 impl<'a> Facts<'a> {
+    /// The last one of this name.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0
             .iter()
@@ -31,10 +33,12 @@ impl<'a> Facts<'a> {
 pub struct Settings<'a>(&'a Request);
 
 impl<'a> Settings<'a> {
+    /// Those of the request.
     pub fn of(request: &'a Request) -> Self {
         Self(request)
     }
 
+    /// As the operator wrote it.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0
             .settings
@@ -79,5 +83,38 @@ impl<'a> Settings<'a> {
                 .filter(|item| !item.is_empty())
                 .collect()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_fact_of_a_name_is_the_one_that_counts() {
+        let fact = |name: &str, value: &str| Fact { name: name.into(), value: value.into() };
+        let list = [fact("port.a", "1"), fact("port.b", "2"), fact("port.a", "3")];
+        assert_eq!(Facts(&list).get("port.a"), Some("3"));
+        assert_eq!(Facts(&list).get("port"), None);
+        let below: Vec<_> = Facts(&list).below("port.").collect();
+        assert_eq!(below, [("a", "1"), ("b", "2"), ("a", "3")]);
+    }
+
+    #[test]
+    fn settings_are_read_as_what_they_are_to_be() {
+        let request = Request::upgrade_to("1.5.0")
+            .set("loud", "yes")
+            .set("times", "3")
+            .set("services", "gateway, frontend,")
+            .set("odd", "perhaps");
+        let settings = Settings::of(&request);
+        assert_eq!(settings.flag("loud"), Ok(true));
+        assert_eq!(settings.flag("absent"), Ok(false));
+        assert!(settings.flag("odd").unwrap_err().contains("odd must be true or false"));
+        assert_eq!(settings.number("times", 1), Ok(3));
+        assert_eq!(settings.number("absent", 1), Ok(1));
+        assert!(settings.number("odd", 1).unwrap_err().contains("a whole number"));
+        assert_eq!(settings.list("services"), Some(vec!["gateway", "frontend"]));
+        assert_eq!(settings.list("absent"), None);
     }
 }

@@ -12,12 +12,15 @@ const LONGEST_PAUSE_MS: u32 = 2_000;
 /// What one service has to show.
 #[derive(Debug, Clone)]
 pub struct Gate {
+    /// As the Compose model names it.
     pub service: String,
     /// Where it answers HTTP, if it does.
     pub port: Option<u16>,
+    /// What its answers have to look like.
     pub convention: Convention,
     /// Healthy answers in a row.
     pub answers: u32,
+    /// The longest to wait for them.
     pub timeout_s: u32,
 }
 
@@ -33,6 +36,7 @@ impl Gate {
         }
     }
 
+    /// Asks it over HTTP too, at this container port.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);

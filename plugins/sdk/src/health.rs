@@ -32,6 +32,7 @@ impl Default for Convention {
 /// One answer of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// The status, and the body where it says anything, mean healthy.
     pub healthy: bool,
     /// For the operator: "GET /api/health: 503 degraded".
     pub text: String,

@@ -2,7 +2,7 @@
 //!
 //! A plugin is a type that implements [`Procedure`], handed to [`export!`]:
 //!
-//! ```ignore
+//! ```
 //! use tessallite_up_sdk::prelude::*;
 //!
 //! struct Announce;
@@ -13,18 +13,31 @@
 //!     }
 //!
 //!     fn make_plan(_request: &Request) -> Result<Proposal, Refusal> {
-//!         Ok(Extension::new()
-//!             .step(Position::First, Step::new("announce/say", "Say what is about to happen"))
-//!             .into())
+//!         let say = Step::new("announce/say", "Say what is about to happen");
+//!         Ok(Extension::new().step(Position::First, say).into())
+//!     }
+//!
+//!     fn apply(_request: &Request, _step: &Step, _facts: &[Fact]) -> Result<Outcome, Error> {
+//!         host::log(Level::Info, "the upgrade begins");
+//!         Ok(Outcome::default())
 //!     }
 //! }
 //!
 //! export!(Announce);
+//! # fn main() {
+//! let plan = Announce::make_plan(&Request::upgrade_to("1.5.0"));
+//! assert!(matches!(plan, Ok(Proposal::Extension(_))));
+//! # }
 //! ```
 //!
-//! The contract itself, with what each function does and promises, is in `wit/`.
+//! `plugins/README.md` leads from an empty directory to a plugin that runs. The contract
+//! itself, with what each function does and promises, is in `wit/`: the modules
+//! [`docker`], [`gcloud`], [`sql`], [`http`] and [`host`] are its interfaces.
+
+#![warn(missing_docs)]
 
 #[doc(hidden)]
+#[allow(missing_docs)]
 pub mod bindings {
     wit_bindgen::generate!({
         world: "plugin",
@@ -45,6 +58,7 @@ mod build;
 mod facts;
 pub mod gate;
 pub mod health;
+mod panic;
 
 pub use bindings::exports::tessallite::up::procedure::{
     BasePlan, Description, Extension, Fact, Intent, Outcome, Permission, PlacedStep, Plan,
@@ -56,6 +70,8 @@ pub use bindings::tessallite::up::{docker, gcloud, host, http, sql};
 
 pub use apply::{carry_out, carry_out_all};
 pub use facts::{Facts, Settings};
+#[doc(hidden)]
+pub use panic::report_panics;
 
 /// What most plugins want in scope.
 pub mod prelude {
@@ -63,20 +79,29 @@ pub mod prelude {
     pub use crate::{
         Description, Effect, Error, Extension, Fact, Facts, Intent, Outcome, Plan, Position,
         Procedure, Proposal, Refusal, Request, Settings, Step, Upgrade, carry_out, carry_out_all,
-        docker, export, gate, health, host, http, sql,
+        docker, export, gate, gcloud, health, host, http, sql,
     };
 }
 
 /// A procedure. Each call comes to a fresh instance: what a later call needs has to
 /// be in the plan, or in the facts that are returned.
 pub trait Procedure {
+    /// What the plugin is and what it will ask for. Every call of the host but
+    /// [`host::log`] is denied here.
     fn describe() -> Description;
 
-    /// Reads only; a change is answered with [`Error::Denied`].
+    /// The steps, with all that they will change. Reads only; a change is answered with
+    /// [`Error::Denied`].
+    ///
+    /// # Errors
+    /// Why nothing is planned; `?` turns a failed call into one.
     fn make_plan(request: &Request) -> Result<Proposal, Refusal>;
 
     /// Carries out one of this plugin's own steps. MUST be safe to call again from
     /// its start. The default carries out the step's effects in their order.
+    ///
+    /// # Errors
+    /// Any error fails the run.
     fn apply(_request: &Request, step: &Step, _facts: &[Fact]) -> Result<Outcome, Error> {
         carry_out_all(&step.effects)?;
         Ok(Outcome::default())
@@ -99,11 +124,13 @@ macro_rules! export {
             struct Exported;
             impl $crate::bindings::exports::tessallite::up::procedure::Guest for Exported {
                 fn describe() -> $crate::Description {
+                    $crate::report_panics();
                     <$procedure as $crate::Procedure>::describe()
                 }
                 fn make_plan(
                     request: $crate::Request,
                 ) -> Result<$crate::Proposal, $crate::Refusal> {
+                    $crate::report_panics();
                     <$procedure as $crate::Procedure>::make_plan(&request)
                 }
                 fn apply(
@@ -111,10 +138,11 @@ macro_rules! export {
                     step: $crate::Step,
                     facts: Vec<$crate::Fact>,
                 ) -> Result<$crate::Outcome, $crate::Error> {
+                    $crate::report_panics();
                     <$procedure as $crate::Procedure>::apply(&request, &step, &facts)
                 }
             }
-    $crate::export_bindings!(Exported with_types_in $crate::bindings);
+            $crate::export_bindings!(Exported with_types_in $crate::bindings);
         };
     };
 }

@@ -53,7 +53,11 @@ impl Host for Context {
                 }
                 let docker = &s.docker;
                 let one = async |reference: String| docker.resolve(&reference).await;
-                Ok(stream::iter(references).map(one).buffered(SIDE_BY_SIDE).collect::<Vec<_>>().await)
+                Ok(stream::iter(references)
+                    .map(one)
+                    .buffered(SIDE_BY_SIDE)
+                    .collect::<Vec<_>>()
+                    .await)
             })
             .await;
         Ok(match answers {

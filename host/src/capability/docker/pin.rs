@@ -5,42 +5,80 @@ use std::collections::BTreeMap;
 
 use super::client::Client;
 use super::rewrite::{self, Edit, Sources};
-use crate::capability::Result;
+use crate::capability::{Error, Result};
 use crate::contract::docker::{ImageChange, PinChange};
+
+/// Compose sets it for interpolation where nobody else does.
+const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 
 /// What a pin would write: the lines for the operator.
 pub(super) async fn preview(client: &Client, change: PinChange) -> Result<Vec<String>> {
     let edits = plan(client, change.images).await?;
     let paths: Vec<_> = edits.iter().map(|edit| edit.path.clone()).collect();
-    rewrite::writable(&paths)?;
+    blocking(move || rewrite::writable(&paths)).await?;
     Ok(edits.into_iter().flat_map(|edit| edit.description).collect())
 }
 
-/// Writes it.
+/// Writes it, and takes it back unless Compose itself then reads what was wanted.
 pub(super) async fn pin(client: &Client, change: PinChange) -> Result<()> {
-    let edits = plan(client, change.images).await?;
-    let written = blocking(move || rewrite::apply(&edits)).await;
+    let edits = plan(client, change.images.clone()).await?;
+    let apply = edits.clone();
+    let written = blocking(move || rewrite::apply(&apply)).await;
     client.forget_model().await;
-    written
+    written?;
+    let Err(mismatch) = check(client, &change.images).await else { return Ok(()) };
+    let undone = blocking(move || rewrite::undo(&edits)).await;
+    client.forget_model().await;
+    Err(match undone {
+        Ok(()) => mismatch.hint("the files are as they were; write the images by hand"),
+        Err(error) => Error {
+            message: format!("{}; and {}", mismatch.message, error.full_text()),
+            ..mismatch
+        },
+    })
+}
+
+async fn check(client: &Client, images: &[ImageChange]) -> Result<()> {
+    let services = client.services().await?;
+    let says = |name: &str| {
+        services
+            .iter()
+            .find(|service| service.name == name)
+            .map_or("", |found| found.image.as_str())
+    };
+    match images.iter().find(|image| says(&image.service) != image.after.reference) {
+        None => Ok(()),
+        Some(image) => Err(Error::failed(format!(
+            "after writing the project's files, docker compose reads {:?} for {}, not {}",
+            says(&image.service),
+            image.service,
+            image.after.reference
+        ))),
+    }
 }
 
 async fn plan(client: &Client, images: Vec<ImageChange>) -> Result<Vec<Edit>> {
     let directory = client.project_dir();
     let compose = client.files()?;
     let env = client.env_files();
+    let mut variables: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    if !variables.contains_key(PROJECT_NAME) {
+        variables.insert(PROJECT_NAME.to_owned(), client.engine().await?.project);
+    }
     blocking(move || {
-        let process_env: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let sources = Sources::read(&directory, &compose, &env, &process_env)?;
+        let sources = Sources::read(&directory, &compose, &env, &variables)?;
         let changes: Vec<_> = images.into_iter().map(Into::into).collect();
-        rewrite::plan(&sources, &process_env, &changes)
+        rewrite::plan(&sources, &variables, &changes)
     })
     .await
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|broken| {
-        Err(crate::capability::Error::failed("rewriting the project's files broke down").because(broken))
+        Err(Error::failed("rewriting the project's files broke down").because(broken))
     })
 }

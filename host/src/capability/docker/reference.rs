@@ -71,12 +71,6 @@ impl Reference {
         self.part(self.tag_end, self.text.len()).strip_prefix('@')
     }
 
-    /// The same repository with this tag, and without a digest: a digest would go
-    /// on naming the image of the old tag.
-    pub fn with_tag(&self, tag: &str) -> Result<Self> {
-        Self::parse(&format!("{}:{tag}", self.repository()))
-    }
-
     /// The same repository by digest: `REPO@sha256:…`, without the tag.
     pub fn with_digest(&self, digest: &str) -> String {
         format!("{}@{digest}", self.repository())
@@ -382,10 +376,8 @@ mod tests {
     }
 
     #[test]
-    fn with_tag_and_with_digest_keep_the_repository_only() {
+    fn with_digest_keeps_the_repository_only() {
         let reference = Reference::parse(&format!("r.io:5000/a/b:1@{D}")).unwrap();
-        assert_eq!(reference.with_tag("2").unwrap().as_str(), "r.io:5000/a/b:2");
         assert_eq!(reference.with_digest(D), format!("r.io:5000/a/b@{D}"));
-        assert!(reference.with_tag("2 --x").is_err());
     }
 }

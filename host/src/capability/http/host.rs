@@ -10,13 +10,17 @@ impl Host for Context {
     async fn get(&mut self, endpoint: Endpoint, path: String, timeout_ms: u32) -> Result<Response> {
         self.read("http.get", async |s| {
             let Endpoint::Service(at) = endpoint else { return Err(Error::denied("interim")) };
-            let r = s.http.get(&at.service, at.port, &path, Duration::from_millis(timeout_ms.into())).await?;
+            let r = s
+                .http
+                .get(&at.service, at.port, &path, Duration::from_millis(timeout_ms.into()))
+                .await?;
             Ok(Response { status: r.status, headers: r.headers, body: r.body })
         })
         .await
     }
 
     async fn send(&mut self, change: SendChange) -> Result<Response> {
-        self.change(Effect::HttpSend(change.clone()), async move |_| Err(Error::denied("interim"))).await
+        self.change(Effect::HttpSend(change.clone()), async move |_| Err(Error::denied("interim")))
+            .await
     }
 }

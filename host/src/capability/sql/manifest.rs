@@ -61,10 +61,17 @@ impl Manifest {
             Err(e) => return Err(Error::failed(doing()).because(e)),
         };
         let mut text = String::new();
-        file.take(LONGEST).read_to_string(&mut text).map_err(|e| Error::failed(doing()).because(e))?;
-        let manifest: Self = serde_json::from_str(&text).map_err(|e| Error::failed(doing()).because(e))?;
+        file.take(LONGEST)
+            .read_to_string(&mut text)
+            .map_err(|e| Error::failed(doing()).because(e))?;
+        let manifest: Self =
+            serde_json::from_str(&text).map_err(|e| Error::failed(doing()).because(e))?;
         if manifest.format != FORMAT {
-            return Err(Error::failed(format!("{}: its format {} is not known", doing(), manifest.format)));
+            return Err(Error::failed(format!(
+                "{}: its format {} is not known",
+                doing(),
+                manifest.format
+            )));
         }
         if manifest.label != label {
             return Err(Error::failed(format!("{}: it belongs to {:?}", doing(), manifest.label)));
@@ -76,7 +83,9 @@ impl Manifest {
     /// for those who are about to use it.
     pub fn check_size(&self, directory: &Dir) -> Result<()> {
         let name = dump_name(&self.label);
-        let found = directory.metadata(&name).map_err(|e| Error::failed(format!("looking at {name}")).because(e))?;
+        let found = directory
+            .metadata(&name)
+            .map_err(|e| Error::failed(format!("looking at {name}")).because(e))?;
         if found.len() == self.bytes {
             return Ok(());
         }
@@ -95,7 +104,9 @@ pub(super) fn list(directory: &Dir) -> Result<Listing> {
         match whole(directory, label) {
             Ok(Some(manifest)) => listing.backups.push(manifest.backup()),
             Ok(None) => {}
-            Err(error) => listing.warnings.push(one_line(&format!("backup {label:?} is passed over: {}", error.full_text()))),
+            Err(error) => listing
+                .warnings
+                .push(one_line(&format!("backup {label:?} is passed over: {}", error.full_text()))),
         }
     }
     listing.backups.sort_by(|a, b| (&b.started_at, &b.label).cmp(&(&a.started_at, &a.label)));
@@ -123,8 +134,9 @@ pub fn check_label(label: &str) -> Result<()> {
     if begins_well && label.len() <= 120 && label.chars().all(allowed) {
         return Ok(());
     }
-    Err(Error::invalid(format!("{label:?} is no label for a dump"))
-        .hint("letters, digits, dots, underscores and hyphens, at most 120, a letter or digit first"))
+    Err(Error::invalid(format!("{label:?} is no label for a dump")).hint(
+        "letters, digits, dots, underscores and hyphens, at most 120, a letter or digit first",
+    ))
 }
 
 #[cfg(test)]
@@ -154,13 +166,17 @@ mod tests {
     }
 
     fn keep(directory: &Dir, manifest: &Manifest) {
-        directory.write(file_name(&manifest.label), serde_json::to_string(manifest).unwrap()).unwrap();
+        directory
+            .write(file_name(&manifest.label), serde_json::to_string(manifest).unwrap())
+            .unwrap();
     }
 
     #[test]
     fn the_newest_comes_first_and_what_is_not_whole_is_told() {
         let (_held, directory) = directory();
-        for (label, started_at) in [("old", "2026-01-01T00:00:00Z"), ("new", "2026-02-01T00:00:00Z")] {
+        for (label, started_at) in
+            [("old", "2026-01-01T00:00:00Z"), ("new", "2026-02-01T00:00:00Z")]
+        {
             keep(&directory, &manifest(label, started_at));
             directory.write(dump_name(label), "abc").unwrap();
         }
@@ -178,14 +194,17 @@ mod tests {
     #[test]
     fn a_manifest_of_another_label_is_not_believed() {
         let (_held, directory) = directory();
-        directory.write("b.json", serde_json::to_string(&manifest("a", "2026-01-01T00:00:00Z")).unwrap()).unwrap();
+        directory
+            .write("b.json", serde_json::to_string(&manifest("a", "2026-01-01T00:00:00Z")).unwrap())
+            .unwrap();
         assert!(Manifest::read(&directory, "b").is_err());
         assert!(Manifest::read(&directory, "c").unwrap().is_none());
     }
 
     #[test]
     fn a_label_cannot_lead_out_of_the_directory() {
-        for label in ["", ".", "..", "a/b", "../a", "-a", ".a", "a b", "ä", "a\0", &"a".repeat(121)] {
+        for label in ["", ".", "..", "a/b", "../a", "-a", ".a", "a b", "ä", "a\0", &"a".repeat(121)]
+        {
             assert!(check_label(label).is_err(), "{label:?}");
         }
         for label in ["pre-upgrade-1.4.0_2026", "a", "7"] {

@@ -25,20 +25,7 @@ fn written(run: &[Event], level: Level, seconds: u64) -> String {
 #[test]
 fn a_run_that_succeeds() {
     assert_snapshot!(written(&sample::success(), Level::Info, 3), @r#"
-    [   0.0s] plan for tessallite, run 20260101T000000Z-7f3a
-    [   0.0s]   service model-service: registry.example.com/tessallite/model-service:1.4.0 → registry.example.com/tessallite/model-service:1.5.0
-    [   0.0s]   service query-router: registry.example.com/tessallite/query-router:1.4.0 → registry.example.com/tessallite/query-router:1.5.0
-    [   0.0s]   service gateway: registry.example.com/tessallite/gateway:stable (3f2a91bc…) → registry.example.com/tessallite/gateway:stable (9b1c04de…)
-    [   0.0s]   service frontend: registry.example.com/tessallite/frontend:1.5.0 (unchanged)
-    [   0.0s]   step 1 (by compose): Back up the database
-    [   0.0s]     effect: dump internal as 20260101T000000Z-7f3a
-    [   0.0s]   step 2 (by compose): Pull the new images
-    [   0.0s]     effect: pull registry.example.com/tessallite/model-service:1.5.0, registry.example.com/tessallite/query-router:1.5.0, registry.example.com/tessallite/gateway:stable
-    [   0.0s]   step 3 (by compose): Recreate model-service, query-router and wait until healthy (at most 300 s)
-    [   0.0s]     effect: recreate model-service, query-router
-    [   0.0s]   step 4 (by compose): Verify migrations and images
-    [   0.0s]   note: db_migration is 0041 and has to be 0042 afterwards
-    [   0.0s]   note: gateway: the tag "stable" moves; what it names now is deployed, by its digest
+    [   0.0s] plan for tessallite, run 20260101T000000Z-7f3a: 4 services, 4 steps
     [   3.0s] run 20260101T000000Z-7f3a started
     [   6.0s] step 1 of 4: Back up the database
     [   9.0s]   dump internal as 20260101T000000Z-7f3a
@@ -62,19 +49,7 @@ fn a_run_that_succeeds() {
     [  78.0s] step 4 of 4: Verify migrations and images
     [  81.0s] step verify finished in 350 ms
     [  81.0s]   db_migration is 0042
-    [  84.0s] ✓ Done and verified in 1 min 52 s
-    [  84.0s] Services
-    [  84.0s]   model-service  1.4.0 → 1.5.0                            unavailable for 12.3 s
-    [  84.0s]   query-router   1.4.0 → 1.5.0                            unavailable for 900 ms
-    [  84.0s]   gateway        stable (3f2a91bc…) → stable (9b1c04de…)
-    [  84.0s] Backup
-    [  84.0s]   /var/backups/tessallite/20260101T000000Z-7f3a.dump
-    [  84.0s]   1.0 GiB, 48 tables
-    [  84.0s]   sha256 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
-    [  84.0s] Found out
-    [  84.0s]   - db_migration is 0042
-    [  84.0s] Record of this run
-    [  84.0s]   /var/lib/tessallite-up/runs/20260101T000000Z-7f3a
+    [  84.0s] run done and verified in 1 min 52 s
     "#);
 }
 
@@ -93,20 +68,7 @@ fn a_run_that_fails_shows_the_diagnosis() {
     [  63.0s]       INFO migrating
     [  63.0s]       ERROR no such column
     [  66.0s] step deploy/1 FAILED after 5 min 08 s: model-service: not healthy after 300 s: exited with code 1
-    [  69.0s] ✗ Failed after 1 min 52 s; the installation was changed
-    [  69.0s]   model-service: not healthy after 300 s: exited with code 1
-    [  69.0s] Services
-    [  69.0s]   model-service  has not come back
-    [  69.0s]   query-router   unavailable for 900 ms
-    [  69.0s] Backup
-    [  69.0s]   /var/backups/tessallite/20260101T000000Z-7f3a.dump
-    [  69.0s]   1.0 GiB, 48 tables
-    [  69.0s]   sha256 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
-    [  69.0s] Record of this run
-    [  69.0s]   /var/lib/tessallite-up/runs/20260101T000000Z-7f3a
-    [  69.0s] What now
-    [  69.0s]   - Left in the middle of being recreated: model-service, query-router.
-    [  69.0s]   - Look at the services first: docker compose ps -a, docker compose logs SERVICE. If the cause can be mended, run the same upgrade again: it goes on from where things are.
+    [  69.0s] run FAILED after 1 min 52 s, the installation was changed: model-service: not healthy after 300 s: exited with code 1
     "#);
 }
 
@@ -117,7 +79,7 @@ fn a_run_that_is_interrupted() {
     assert_snapshot!(end, @r#"
     [  60.0s] stopping after the effect under way: interrupted by the operator
     [  63.0s] step deploy/1 FAILED after 9.0 s: interrupted
-    [  66.0s] ! Interrupted after 1 min 52 s
+    [  66.0s] run interrupted after 1 min 52 s
     "#);
 }
 

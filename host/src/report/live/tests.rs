@@ -33,7 +33,7 @@ fn written(events: &[Event], colour: bool) -> String {
 }
 
 #[test]
-fn every_step_gate_and_the_end_stay_on_the_screen() {
+fn every_step_and_gate_stays_on_the_screen() {
     let written = written(&sample::success(), false);
     for line in [
         "✓ 1/4  Back up the database  12.4 s\r\n",
@@ -41,7 +41,6 @@ fn every_step_gate_and_the_end_stay_on_the_screen() {
         "  ✓ model-service         healthy after 0 s\r\n",
         "  ! slow start\r\n",
         "✓ 4/4  Verify migrations and images  350 ms\r\n",
-        "✓ Done and verified in 1 min 52 s\r\n",
     ] {
         assert!(written.contains(line), "{line:?} is not in:\n{written}");
     }
@@ -57,7 +56,6 @@ fn a_failure_shows_what_is_known_about_it() {
         "      exit code 7: curl: (7) Failed to connect\r\n",
         "      ERROR no such column\r\n",
         "  ✗ model-service         exited with code 1\r\n",
-        "✗ Failed after 1 min 52 s; the installation was changed\r\n",
     ] {
         assert!(written.contains(line), "{line:?} is not in:\n{written}");
     }
@@ -69,7 +67,6 @@ fn an_interruption_says_what_it_waits_for() {
     assert!(
         written.contains("! Stopping after what is under way: interrupted by the operator\r\n")
     );
-    assert!(written.contains("! Interrupted after 1 min 52 s\r\n"));
 }
 
 #[test]

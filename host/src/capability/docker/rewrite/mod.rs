@@ -23,7 +23,9 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use disk::{apply, undo, writable};
-pub use files::{SourceFile, Sources};
+#[cfg(test)]
+use files::SourceFile;
+pub use files::Sources;
 pub use plan::plan;
 
 /// A service whose image is to become another one.

@@ -19,7 +19,12 @@ use crate::capability::sql::types::{Limits, Rows, Value};
 /// What the client waits beyond the server's own time limit.
 const GRACE: Duration = Duration::from_secs(5);
 
-pub(super) async fn query(session: &Session, text: &Statement<'_>, params: &[Value], limits: &Limits) -> Result<Rows> {
+pub(super) async fn query(
+    session: &Session,
+    text: &Statement<'_>,
+    params: &[Value],
+    limits: &Limits,
+) -> Result<Rows> {
     let doing = "querying the database";
     let reading = async {
         begin(session.client(), limits).await?;
@@ -32,7 +37,9 @@ pub(super) async fn query(session: &Session, text: &Statement<'_>, params: &[Val
     if !matches!(outcome, Ok(Ok(_))) {
         session.stop().await;
     }
-    outcome.unwrap_or_else(|_| Err(Error::timed_out(format!("{doing}: no answer within {} s", limits.query.as_secs()))))
+    outcome.unwrap_or_else(|_| {
+        Err(Error::timed_out(format!("{doing}: no answer within {} s", limits.query.as_secs())))
+    })
 }
 
 async fn begin(client: &Client, limits: &Limits) -> Result<()> {
@@ -47,14 +54,21 @@ async fn begin(client: &Client, limits: &Limits) -> Result<()> {
     client.batch_execute(&settings).await.map_err(|e| failure::running(doing, &e))
 }
 
-async fn read(client: &Client, text: &Statement<'_>, params: &[Value], limits: &Limits) -> Result<Rows> {
+async fn read(
+    client: &Client,
+    text: &Statement<'_>,
+    params: &[Value],
+    limits: &Limits,
+) -> Result<Rows> {
     let failed = |e: tokio_postgres::Error| failure::running("querying the database", &e);
     let asked = client.prepare(text.text()).await.map_err(failed)?;
     statement::check_count(asked.params().len(), params.len())?;
-    let columns: Vec<String> = asked.columns().iter().map(|column| column.name().to_owned()).collect();
+    let columns: Vec<String> =
+        asked.columns().iter().map(|column| column.name().to_owned()).collect();
     let params = parameters(params)?;
     let rows = if wrap::is_wrapped(text) {
-        let forms: Vec<Form> = asked.columns().iter().map(|column| Form::of(column.type_().oid())).collect();
+        let forms: Vec<Form> =
+            asked.columns().iter().map(|column| Form::of(column.type_().oid())).collect();
         let wrapped = wrap::wrapped(text.text(), &forms, limits);
         let mut rows = Collector::new(&columns, &forms, limits);
         let answer = client.query_raw(&wrapped, &params).await.map_err(failed)?;
@@ -98,16 +112,27 @@ fn check_texts(columns: &[Column]) -> Result<()> {
 }
 
 /// In a transaction of its own, which the server makes for it.
-pub(super) async fn execute(session: &Session, text: &str, params: &[Value], limits: &Limits) -> Result<u64> {
+pub(super) async fn execute(
+    session: &Session,
+    text: &str,
+    params: &[Value],
+    limits: &Limits,
+) -> Result<u64> {
     let changing = async {
         let client = session.client();
-        let settings = format!("SET statement_timeout = {}; SET bytea_output = 'hex'", limits.execute.as_millis());
+        let settings = format!(
+            "SET statement_timeout = {}; SET bytea_output = 'hex'",
+            limits.execute.as_millis()
+        );
         let failed = |e: tokio_postgres::Error| failure::running("executing a statement", &e);
         client.batch_execute(&settings).await.map_err(failed)?;
         let statement = client.prepare(text).await.map_err(failed)?;
         statement::check_count(statement.params().len(), params.len())?;
         // From here on a lost connection leaves open what became of the statement.
-        client.execute_raw(&statement, &parameters(params)?).await.map_err(|e| unknown_if_lost(failed(e)))
+        client
+            .execute_raw(&statement, &parameters(params)?)
+            .await
+            .map_err(|e| unknown_if_lost(failed(e)))
     };
     match timeout(limits.execute + GRACE, changing).await {
         Ok(outcome) => outcome,
@@ -124,7 +149,8 @@ fn unknown_if_lost(error: Error) -> Error {
     if error.kind != Kind::Unavailable {
         return error;
     }
-    Error { kind: Kind::TimedOut, ..error }.hint("the statement may have been carried out: look before repeating it")
+    Error { kind: Kind::TimedOut, ..error }
+        .hint("the statement may have been carried out: look before repeating it")
 }
 
 /// A value in the text form that every type reads.
@@ -136,7 +162,11 @@ fn parameters(values: &[Value]) -> Result<Vec<Parameter>> {
 }
 
 impl ToSql for Parameter {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         match &self.0 {
             None => Ok(IsNull::Yes),
             Some(text) => {
@@ -166,6 +196,9 @@ impl<'a> FromSql<'a> for Raw {
     }
 
     fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::TEXT | Type::VARCHAR | Type::NAME | Type::UNKNOWN | Type::JSON | Type::XML)
+        matches!(
+            *ty,
+            Type::TEXT | Type::VARCHAR | Type::NAME | Type::UNKNOWN | Type::JSON | Type::XML
+        )
     }
 }

@@ -18,7 +18,9 @@ pub(super) enum Encryption {
     Off,
     /// The server's certificate is verified, name included, against the system's
     /// authorities or those in the file.
-    Verified { authorities: Option<PathBuf> },
+    Verified {
+        authorities: Option<PathBuf>,
+    },
 }
 
 #[derive(Clone)]
@@ -49,10 +51,20 @@ impl Dsn {
         let encryption = match mode.as_deref() {
             Some("disable") => Encryption::Off,
             None if config.get_hosts().iter().all(is_local) => Encryption::Off,
-            None | Some("require" | "verify-ca" | "verify-full") => Encryption::Verified { authorities },
-            Some(_) => return Err(wrong("sslmode is neither disable, require, verify-ca nor verify-full")),
+            None | Some("require" | "verify-ca" | "verify-full") => {
+                Encryption::Verified { authorities }
+            }
+            Some(_) => {
+                return Err(wrong(
+                    "sslmode is neither disable, require, verify-ca nor verify-full",
+                ));
+            }
         };
-        config.ssl_mode(if encryption == Encryption::Off { SslMode::Disable } else { SslMode::Require });
+        config.ssl_mode(if encryption == Encryption::Off {
+            SslMode::Disable
+        } else {
+            SslMode::Require
+        });
         with_habits(&mut config);
         Ok(Self { config, encryption })
     }
@@ -119,7 +131,9 @@ fn is_local(host: &Host) -> bool {
     match host {
         Host::Unix(_) => true,
         Host::Tcp(name) if name == "localhost" => true,
-        Host::Tcp(name) => name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),
+        Host::Tcp(name) => {
+            name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
     }
 }
 
@@ -145,7 +159,9 @@ mod tests {
         assert_eq!(encryption("postgresql://u@127.0.0.1:5433/d"), Encryption::Off);
         assert_eq!(encryption("postgresql://u@db.example.org/d?sslmode=disable"), Encryption::Off);
         assert_eq!(
-            encryption("postgresql://u@h/d?sslrootcert=/etc/ca.pem&connect_timeout=2&sslmode=require"),
+            encryption(
+                "postgresql://u@h/d?sslrootcert=/etc/ca.pem&connect_timeout=2&sslmode=require"
+            ),
             Encryption::Verified { authorities: Some("/etc/ca.pem".into()) }
         );
     }

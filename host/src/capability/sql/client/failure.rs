@@ -78,10 +78,18 @@ fn meaning(code: &str) -> (Kind, &'static str) {
             Kind::Failed,
             "check the user and the password: DB_USER and DB_PASS in .env, or the connection in the configuration",
         ),
-        "3D000" => (Kind::Failed, "check the database's name: DB_NAME in .env, or the connection in the configuration"),
-        "53300" => (Kind::Unavailable, "all connections of the server are taken: close some, or raise max_connections"),
+        "3D000" => (
+            Kind::Failed,
+            "check the database's name: DB_NAME in .env, or the connection in the configuration",
+        ),
+        "53300" => (
+            Kind::Unavailable,
+            "all connections of the server are taken: close some, or raise max_connections",
+        ),
         "53100" => (Kind::Failed, "the disk of the database server is full"),
-        "57P01" | "57P02" | "57P03" => (Kind::Unavailable, "the server is starting or stopping: try again in a moment"),
+        "57P01" | "57P02" | "57P03" => {
+            (Kind::Unavailable, "the server is starting or stopping: try again in a moment")
+        }
         "57014" => (Kind::TimedOut, "the statement was stopped, and what it did was undone"),
         "25006" => (Kind::Invalid, "the statement writes: that is what sql.execute is for"),
         "42501" => (Kind::Failed, "the user of the connection lacks this right"),
@@ -142,9 +150,15 @@ mod tests {
 
     #[test]
     fn the_text_says_what_why_and_what_to_do() {
-        let refusal = Refusal { code: "3D000", message: "database \"x\" does\nnot exist", hint: None };
+        let refusal =
+            Refusal { code: "3D000", message: "database \"x\" does\nnot exist", hint: None };
         let text = refused("connecting to \"internal\"", &refusal).full_text();
-        assert!(text.starts_with("connecting to \"internal\": database \"x\" does not exist (SQLSTATE 3D000)"), "{text}");
+        assert!(
+            text.starts_with(
+                "connecting to \"internal\": database \"x\" does not exist (SQLSTATE 3D000)"
+            ),
+            "{text}"
+        );
         assert!(text.contains("DB_NAME"), "{text}");
     }
 }

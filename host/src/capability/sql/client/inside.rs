@@ -28,7 +28,11 @@ pub(crate) struct Access {
 
 impl Access {
     /// Also what the statements print, which are run to find it.
-    pub(crate) async fn find(server: &dyn Server, logins: Vec<Login>, statements: &[&str]) -> Result<(Self, String)> {
+    pub(crate) async fn find(
+        server: &dyn Server,
+        logins: Vec<Login>,
+        statements: &[&str],
+    ) -> Result<(Self, String)> {
         let mut last = None;
         for login in logins {
             for host in [SOCKET, LOOPBACK] {
@@ -40,7 +44,9 @@ impl Access {
                 }
             }
         }
-        Err(last.unwrap_or_else(|| Error::failed(format!("{} has no user to log in with", server.describe()))))
+        Err(last.unwrap_or_else(|| {
+            Error::failed(format!("{} has no user to log in with", server.describe()))
+        }))
     }
 
     pub(crate) fn database(&self) -> &str {
@@ -96,7 +102,9 @@ impl Access {
         argv.extend(flags);
         for statement in statements {
             if statement.len() > LONGEST_STATEMENT {
-                return Err(Error::invalid("the statement is too long for psql inside the container"));
+                return Err(Error::invalid(
+                    "the statement is too long for psql inside the container",
+                ));
             }
             argv.extend(["-c", statement]);
         }
@@ -129,20 +137,33 @@ pub(super) async fn query(
     );
     let room = wrap::room(limits) + 2 * limits.rows;
     if !wrap::is_wrapped(statement) {
-        let printed =
-            access.print(server, &["-q", "--csv"], &["BEGIN READ ONLY", &text, "ROLLBACK"], &options, room).await?;
+        let printed = access
+            .print(
+                server,
+                &["-q", "--csv"],
+                &["BEGIN READ ONLY", &text, "ROLLBACK"],
+                &options,
+                room,
+            )
+            .await?;
         return as_texts(&printed, limits);
     }
-    let names = format!("COPY (SELECT * FROM (\n{text}\n) AS s LIMIT 0) TO STDOUT (FORMAT csv, HEADER true)");
-    let names = access.psql(server, &["BEGIN READ ONLY", &names, "ROLLBACK"], &options, room).await?;
-    let columns: Vec<String> = first_record(&names).into_iter().map(Option::unwrap_or_default).collect();
+    let names = format!(
+        "COPY (SELECT * FROM (\n{text}\n) AS s LIMIT 0) TO STDOUT (FORMAT csv, HEADER true)"
+    );
+    let names =
+        access.psql(server, &["BEGIN READ ONLY", &names, "ROLLBACK"], &options, room).await?;
+    let columns: Vec<String> =
+        first_record(&names).into_iter().map(Option::unwrap_or_default).collect();
     let types = wrap::types(&text, columns.len());
-    let types = access.psql(server, &["BEGIN READ ONLY", &types, "ROLLBACK"], &options, room).await?;
+    let types =
+        access.psql(server, &["BEGIN READ ONLY", &types, "ROLLBACK"], &options, room).await?;
     let oids: Vec<u32> = serde_json::from_str(types.trim())
         .map_err(|e| Error::failed("reading the types of the columns from psql").because(e))?;
     let forms: Vec<Form> = oids.into_iter().map(Form::of).collect();
     let wrapped = wrap::wrapped(&text, &forms, limits);
-    let printed = access.psql(server, &["BEGIN READ ONLY", &wrapped, "ROLLBACK"], &options, room).await?;
+    let printed =
+        access.psql(server, &["BEGIN READ ONLY", &wrapped, "ROLLBACK"], &options, room).await?;
     let mut rows = Collector::new(&columns, &forms, limits);
     for line in printed.lines() {
         rows.line((!line.is_empty()).then_some(line))?;
@@ -185,14 +206,22 @@ fn refused(server: &dyn Server, exit: &Exit) -> Error {
     if let Some((code, message)) = coded(said) {
         return failure::refused(&doing, &Refusal { code, message, hint: None });
     }
-    let missing = |what: &str| said.contains(&format!("FATAL:  {what} \"")) && said.ends_with("does not exist");
-    let code = if said.contains("authentication failed") || said.contains("no pg_hba.conf entry") || missing("role") {
+    let missing = |what: &str| {
+        said.contains(&format!("FATAL:  {what} \"")) && said.ends_with("does not exist")
+    };
+    let code = if said.contains("authentication failed")
+        || said.contains("no pg_hba.conf entry")
+        || missing("role")
+    {
         "28P01"
     } else if missing("database") {
         "3D000"
     } else if said.contains("too many clients") || said.contains("remaining connection slots") {
         "53300"
-    } else if said.contains("starting up") || said.contains("shutting down") || said.contains("No such file") {
+    } else if said.contains("starting up")
+        || said.contains("shutting down")
+        || said.contains("No such file")
+    {
         "57P03"
     } else {
         let said = shortened(&one_line(said), 2000);
@@ -204,14 +233,16 @@ fn refused(server: &dyn Server, exit: &Exit) -> Error {
 fn coded(line: &str) -> Option<(&str, &str)> {
     let rest = line.split_once(":  ")?.1;
     let (code, message) = rest.split_once(": ")?;
-    let is_code = code.len() == 5 && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    let is_code =
+        code.len() == 5 && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
     is_code.then_some((code, message))
 }
 
 /// `SHOW` and `EXPLAIN`: as psql prints them.
 fn as_texts(csv: &str, limits: &Limits) -> Result<Rows> {
     let mut rest = csv;
-    let columns: Vec<String> = record(&mut rest).into_iter().map(Option::unwrap_or_default).collect();
+    let columns: Vec<String> =
+        record(&mut rest).into_iter().map(Option::unwrap_or_default).collect();
     let forms = vec![Form::Text; columns.len()];
     let mut rows = Collector::new(&columns, &forms, limits);
     while !rest.is_empty() {
@@ -269,7 +300,10 @@ mod tests {
 
     #[test]
     fn the_code_is_found_in_any_language() {
-        assert_eq!(coded("FEHLER:  42P01: Relation »x« gibt es nicht"), Some(("42P01", "Relation »x« gibt es nicht")));
+        assert_eq!(
+            coded("FEHLER:  42P01: Relation »x« gibt es nicht"),
+            Some(("42P01", "Relation »x« gibt es nicht"))
+        );
         assert_eq!(coded("psql: error: connection to server failed: FATAL:  role: x"), None);
     }
 }

@@ -27,7 +27,9 @@ pub(crate) fn for_dumps(environment: &Environment) -> Vec<Login> {
 fn product(environment: &Environment) -> Login {
     Login {
         user: environment.get("DB_USER").map_or_else(|| server(environment).user, str::to_owned),
-        password: environment.password("DB_PASS").or_else(|| environment.password("POSTGRES_PASSWORD")),
+        password: environment
+            .password("DB_PASS")
+            .or_else(|| environment.password("POSTGRES_PASSWORD")),
         database: database(environment),
     }
 }
@@ -35,7 +37,9 @@ fn product(environment: &Environment) -> Login {
 fn server(environment: &Environment) -> Login {
     Login {
         user: environment.get("POSTGRES_USER").unwrap_or("postgres").to_owned(),
-        password: environment.password("POSTGRES_PASSWORD").or_else(|| environment.password("DB_PASS")),
+        password: environment
+            .password("POSTGRES_PASSWORD")
+            .or_else(|| environment.password("DB_PASS")),
         database: database(environment),
     }
 }
@@ -67,7 +71,11 @@ mod tests {
 
     #[test]
     fn one_user_under_two_names_is_tried_once() {
-        let environment = Environment::from_iter([("POSTGRES_USER", "t"), ("POSTGRES_PASSWORD", "p"), ("DB_NAME", "")]);
+        let environment = Environment::from_iter([
+            ("POSTGRES_USER", "t"),
+            ("POSTGRES_PASSWORD", "p"),
+            ("DB_NAME", ""),
+        ]);
         let logins = for_statements(&environment);
         assert_eq!(logins.len(), 1);
         assert_eq!(logins[0].database, "t");

@@ -65,10 +65,17 @@ enum Open<'a> {
 
 impl Client {
     /// `server` is "internal", unless the configuration has a connection of that name.
-    pub fn new(server: Option<Arc<dyn Server>>, named: BTreeMap<String, Dsn>, limits: Limits) -> Self {
+    pub fn new(
+        server: Option<Arc<dyn Server>>,
+        named: BTreeMap<String, Dsn>,
+        limits: Limits,
+    ) -> Self {
         let mut connections = BTreeMap::new();
         if let Some(server) = server {
-            connections.insert(INTERNAL.to_owned(), Connection::Installation { server, known: Mutex::new(None) });
+            connections.insert(
+                INTERNAL.to_owned(),
+                Connection::Installation { server, known: Mutex::new(None) },
+            );
         }
         connections.extend(named.into_iter().map(|(name, dsn)| (name, Connection::Named(dsn))));
         Self { connections, limits }
@@ -78,7 +85,14 @@ impl Client {
         let rows = self.query(connection, INFO, &[]).await?.rows;
         let number = |value: &i64| u64::try_from(*value).unwrap_or(0);
         match rows.first().map(Vec::as_slice) {
-            Some([Value::Text(name), Value::Text(version), Value::Integer(bytes), Value::Integer(tables)]) => {
+            Some(
+                [
+                    Value::Text(name),
+                    Value::Text(version),
+                    Value::Integer(bytes),
+                    Value::Integer(tables),
+                ],
+            ) => {
                 Ok(Database {
                     name: name.clone(),
                     // Packagers add their own name behind the number.
@@ -87,7 +101,9 @@ impl Client {
                     tables: u32::try_from(*tables).unwrap_or(u32::MAX),
                 })
             }
-            _ => Err(Error::failed("asking the database what it is: the answer has an unknown form")),
+            _ => {
+                Err(Error::failed("asking the database what it is: the answer has an unknown form"))
+            }
         }
     }
 
@@ -96,11 +112,14 @@ impl Client {
         let statement = Statement::parse(statement)?;
         if !statement.is_reading() {
             let message = format!("{} is not a statement for reading", statement.verb());
-            return Err(Error::invalid(message).hint("sql.query takes SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN"));
+            return Err(Error::invalid(message)
+                .hint("sql.query takes SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN"));
         }
         let asked = async {
             match self.open(connection).await? {
-                Open::Network(session) => direct::query(&session, &statement, params, &self.limits).await,
+                Open::Network(session) => {
+                    direct::query(&session, &statement, params, &self.limits).await
+                }
                 Open::Inside(server, access) => {
                     let limit = self.limits.query + Duration::from_secs(15);
                     let query = inside::query(server, &access, &statement, params, &self.limits);
@@ -112,14 +131,22 @@ impl Client {
     }
 
     /// In a transaction of its own; the number of rows affected.
-    pub async fn execute(&self, connection: &str, statement: &str, params: &[Value]) -> Result<u64> {
+    pub async fn execute(
+        &self,
+        connection: &str,
+        statement: &str,
+        params: &[Value],
+    ) -> Result<u64> {
         let asked = async {
             match self.open(connection).await? {
-                Open::Network(session) => direct::execute(&session, statement, params, &self.limits).await,
+                Open::Network(session) => {
+                    direct::execute(&session, statement, params, &self.limits).await
+                }
                 Open::Inside(server, access) => {
                     let statement = Statement::parse(statement)?;
                     let limit = self.limits.execute + Duration::from_secs(15);
-                    let execute = inside::execute(server, &access, &statement, params, &self.limits);
+                    let execute =
+                        inside::execute(server, &access, &statement, params, &self.limits);
                     within(limit, "executing a statement through psql", execute).await
                 }
             }
@@ -146,7 +173,9 @@ impl Client {
 impl Connection {
     async fn open_once(&self) -> Result<Open<'_>> {
         match self {
-            Self::Named(dsn) => Session::with(dsn).await.map(Open::Network).map_err(|(_, error)| error),
+            Self::Named(dsn) => {
+                Session::with(dsn).await.map(Open::Network).map_err(|(_, error)| error)
+            }
             Self::Installation { server, known } => {
                 let way = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 match way {
@@ -173,7 +202,9 @@ async fn find(server: &dyn Server) -> Result<(Way, Open<'_>)> {
     for address in server.routes().await? {
         for login in &logins {
             match Session::at(&address, login).await {
-                Ok(session) => return Ok((Way::Network(address, login.clone()), Open::Network(session))),
+                Ok(session) => {
+                    return Ok((Way::Network(address, login.clone()), Open::Network(session)));
+                }
                 Err((Next::Nothing, error)) => return Err(error),
                 Err((next, error)) => {
                     failures.push(error);
@@ -196,8 +227,13 @@ fn with_the_others(error: Error, others: &[Error]) -> Error {
     Error { message: format!("{}{before}", error.message), ..error }
 }
 
-async fn within<T>(limit: Duration, doing: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = |_| Err(Error::timed_out(format!("{doing}: no answer within {} s", limit.as_secs())));
+async fn within<T>(
+    limit: Duration,
+    doing: &str,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let late =
+        |_| Err(Error::timed_out(format!("{doing}: no answer within {} s", limit.as_secs())));
     tokio::time::timeout(limit, work).await.unwrap_or_else(late)
 }
 

@@ -47,14 +47,25 @@ impl Session {
         }
     }
 
-    async fn open<T>(config: &Config, connector: T, tls: Option<Tls>, doing: &str) -> Result<Self, (Next, Error)>
+    async fn open<T>(
+        config: &Config,
+        connector: T,
+        tls: Option<Tls>,
+        doing: &str,
+    ) -> Result<Self, (Next, Error)>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
     {
         let connecting = timeout(CONNECT, config.connect(connector)).await;
-        let late = |_| (Next::OtherWay, Error::unavailable(format!("{doing}: no answer within {} s", CONNECT.as_secs())));
-        let (client, connection) = connecting.map_err(late)?.map_err(|e| failure::connecting(doing, e))?;
+        let late = |_| {
+            (
+                Next::OtherWay,
+                Error::unavailable(format!("{doing}: no answer within {} s", CONNECT.as_secs())),
+            )
+        };
+        let (client, connection) =
+            connecting.map_err(late)?.map_err(|e| failure::connecting(doing, e))?;
         // What goes wrong with the connection is told by the call that waits for it.
         let io = tokio::spawn(async move {
             let _ = connection.await;

@@ -105,13 +105,19 @@ pub(crate) fn text_of(value: &Value) -> Result<Option<String>> {
         Value::Null => return Ok(None),
         Value::Boolean(v) => v.to_string(),
         Value::Integer(v) => v.to_string(),
-        Value::Float(v) if v.is_infinite() => format!("{}Infinity", if *v < 0.0 { "-" } else { "" }),
+        Value::Float(v) if v.is_infinite() => {
+            format!("{}Infinity", if *v < 0.0 { "-" } else { "" })
+        }
         Value::Float(v) => v.to_string(),
         Value::Text(v) if v.contains('\0') => {
-            return Err(Error::invalid("a text parameter contains a null byte, which PostgreSQL cannot hold"));
+            return Err(Error::invalid(
+                "a text parameter contains a null byte, which PostgreSQL cannot hold",
+            ));
         }
         Value::Text(v) => v.clone(),
-        Value::Bytes(v) => v.iter().fold(String::from("\\x"), |out, byte| out + &format!("{byte:02x}")),
+        Value::Bytes(v) => {
+            v.iter().fold(String::from("\\x"), |out, byte| out + &format!("{byte:02x}"))
+        }
     }))
 }
 
@@ -163,7 +169,9 @@ impl Parts {
     }
 
     fn parameter(&mut self, text: &str, at: usize, end: usize) -> Result<()> {
-        let number = text[at + 1..end].parse().map_err(|_| Error::invalid("no statement has so many parameters"))?;
+        let number = text[at + 1..end]
+            .parse()
+            .map_err(|_| Error::invalid("no statement has so many parameters"))?;
         let base = if self.verb.is_some() { self.start } else { at };
         self.parameters.push(Parameter { number, start: at - base, end: end - base });
         Ok(())
@@ -181,9 +189,7 @@ fn token(text: &[u8], at: usize) -> Result<(Kind, usize)> {
         [b'e' | b'E', b'\'', ..] => Ok((Kind::Other, escaped_string(text, at + 1)?)),
         [b'\'', ..] => Ok((Kind::Other, quoted(text, at, b'\'')?)),
         [b'"', ..] => Ok((Kind::Other, quoted(text, at, b'"')?)),
-        [b'$', b'0'..=b'9', ..] => {
-            Ok((Kind::Parameter, run(text, at + 1, |b| b.is_ascii_digit())))
-        }
+        [b'$', b'0'..=b'9', ..] => Ok((Kind::Parameter, run(text, at + 1, |b| b.is_ascii_digit()))),
         [b'$', ..] => Ok((Kind::Other, dollar_quoted(text, at)?)),
         [b'(', ..] => single(Kind::Open),
         [b')', ..] => single(Kind::Close),
@@ -326,7 +332,18 @@ mod tests {
 
     #[test]
     fn what_is_left_open_is_refused() {
-        for text in ["", " ; -- x", "select '", "select \"a", "select $$ $a$", "select /* /* */", "select (1", "select 1)", "select '\0'", "select a$$;$$"] {
+        for text in [
+            "",
+            " ; -- x",
+            "select '",
+            "select \"a",
+            "select $$ $a$",
+            "select /* /* */",
+            "select (1",
+            "select 1)",
+            "select '\0'",
+            "select a$$;$$",
+        ] {
             assert!(Statement::parse(text).is_err(), "{text}");
         }
     }

@@ -35,13 +35,17 @@ impl Form {
 
     fn expression(self, number: usize) -> String {
         match self {
-            Self::Written => format!("CASE WHEN c{number} IS NOT NULL THEN format('%s', c{number}) END"),
+            Self::Written => {
+                format!("CASE WHEN c{number} IS NOT NULL THEN format('%s', c{number}) END")
+            }
             _ => format!("c{number}::text"),
         }
     }
 
     fn value(self, text: String) -> Result<Value> {
-        let unreadable = |text: &str| Error::failed(format!("the server wrote {text:?} where a {self:?} belongs"));
+        let unreadable = |text: &str| {
+            Error::failed(format!("the server wrote {text:?} where a {self:?} belongs"))
+        };
         Ok(match self {
             Self::Boolean => Value::Boolean(text == "true"),
             Self::Integer => Value::Integer(text.parse().map_err(|_| unreadable(&text))?),
@@ -121,8 +125,11 @@ impl<'a> Collector<'a> {
 
     pub(super) fn cells(&mut self, cells: Vec<Option<String>>) -> Result<()> {
         if self.rows.len() == self.limits.rows {
-            return Err(Error::failed(format!("the result has more than {} rows", self.limits.rows))
-                .hint("ask for less: count, aggregate, or LIMIT"));
+            return Err(Error::failed(format!(
+                "the result has more than {} rows",
+                self.limits.rows
+            ))
+            .hint("ask for less: count, aggregate, or LIMIT"));
         }
         let mut row = Vec::with_capacity(cells.len());
         for (cell, form) in cells.into_iter().zip(self.forms) {
@@ -167,7 +174,8 @@ mod tests {
 
     #[test]
     fn cells_become_values_by_their_columns() {
-        let forms = [Form::Boolean, Form::Integer, Form::Float, Form::Bytes, Form::Text, Form::Text];
+        let forms =
+            [Form::Boolean, Form::Integer, Form::Float, Form::Bytes, Form::Text, Form::Text];
         let limits = Limits::default();
         let mut rows = Collector::new(&[], &forms, &limits);
         rows.line(Some(r#"["true","-7","-Infinity","\\x00fF","a\nb",null]"#)).unwrap();

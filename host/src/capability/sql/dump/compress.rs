@@ -39,7 +39,11 @@ pub(super) enum Broken {
 }
 
 /// Writes all of `source`, and has the disk confirm it.
-pub(super) async fn write<S>(source: S, file: File, mut progress: impl FnMut(u64)) -> Result<Written, Broken>
+pub(super) async fn write<S>(
+    source: S,
+    file: File,
+    mut progress: impl FnMut(u64),
+) -> Result<Written, Broken>
 where
     S: Stream<Item = Result<Bytes>> + Unpin,
 {
@@ -138,7 +142,9 @@ mod tests {
     async fn what_was_written_can_be_read_again() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut seen = 0;
-        let Ok(written) = write(stream::iter(parts(100)), file.reopen().unwrap(), |done| seen = done).await else {
+        let Ok(written) =
+            write(stream::iter(parts(100)), file.reopen().unwrap(), |done| seen = done).await
+        else {
             panic!("the dump broke")
         };
         assert_eq!((written.raw, seen), (800_000, 800_000));
@@ -159,8 +165,9 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_breaks_the_dump() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let noise: Vec<Result<Bytes>> =
-            (0..2000_u64).map(|n| Ok(Bytes::from(Sha256::digest(n.to_le_bytes()).repeat(100)))).collect();
+        let noise: Vec<Result<Bytes>> = (0..2000_u64)
+            .map(|n| Ok(Bytes::from(Sha256::digest(n.to_le_bytes()).repeat(100))))
+            .collect();
         match write(stream::iter(noise), full, |_| {}).await {
             Err(Broken::Disk(e)) => assert_eq!(e.kind(), io::ErrorKind::StorageFull),
             _ => panic!("/dev/full took it"),

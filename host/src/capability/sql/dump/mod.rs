@@ -2,6 +2,7 @@
 //! kept on this machine, believed only after they were read back.
 
 mod compress;
+mod partial;
 mod target;
 mod toc;
 mod verify;
@@ -10,13 +11,15 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::Dir;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use self::compress::{Broken, Written};
+use self::partial::Partial;
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::INTERNAL;
 use crate::capability::sql::client::inside::Access;
@@ -25,6 +28,9 @@ use crate::capability::sql::locate::{Exit, Server};
 use crate::capability::sql::manifest::{self, Manifest};
 use crate::capability::sql::types::{Backup, DumpTarget, Facts, Listing, Progress};
 use crate::text::{one_line, shortened};
+
+/// Between two calls of the progress function.
+const TELL: Duration = Duration::from_millis(100);
 
 /// The name of the dump's session on the server.
 const SESSION: &str = "tessallite-up dump";
@@ -73,13 +79,16 @@ impl Dumps {
         blocking(move || match Dir::open_ambient_dir(&directory, ambient_authority()) {
             Ok(opened) => manifest::list(&opened),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Listing::default()),
-            Err(e) => Err(Error::failed(format!("opening the backup directory {}", directory.display())).because(e)),
+            Err(e) => {
+                Err(Error::failed(format!("opening the backup directory {}", directory.display()))
+                    .because(e))
+            }
         })
         .await
     }
 
-    /// The whole dump of this label, made unless it is there. `progress` is called several
-    /// times a second.
+    /// The whole dump of this label, made unless it is there. `progress` is called at
+    /// most ten times a second.
     pub async fn dump(
         &self,
         connection: &str,
@@ -94,13 +103,17 @@ impl Dumps {
         })?;
         let directory = self.open().await?;
         let logins = login::for_dumps(&server.environment().await?);
-        if let Some(kept) = self.kept(&directory, label, logins.first().map(|login| login.database.as_str())).await? {
+        if let Some(kept) = self
+            .kept(&directory, label, logins.first().map(|login| login.database.as_str()))
+            .await?
+        {
             return Ok(kept);
         }
         let started_at = Timestamp::now();
-        let (access, counted) = Access::find(server.as_ref(), logins, &[END_LEFTOVERS, CENSUS]).await?;
+        let (access, counted) =
+            Access::find(server.as_ref(), logins, &[END_LEFTOVERS, CENSUS]).await?;
         let before = Census::read(&counted)?;
-        let partial = Partial { directory, label: label.to_owned() };
+        let partial = Partial::new(directory, label);
         let work = self.write(server, &access, &partial, before.bytes, progress);
         let written = work.await.inspect_err(|_| partial.remove())?;
         let checked = self.check(server.as_ref(), &access, &partial, &written, &before).await;
@@ -136,7 +149,12 @@ impl Dumps {
     }
 
     /// A dump of this label that is whole: its checksum says so.
-    async fn kept(&self, directory: &Dir, label: &str, database: Option<&str>) -> Result<Option<Backup>> {
+    async fn kept(
+        &self,
+        directory: &Dir,
+        label: &str,
+        database: Option<&str>,
+    ) -> Result<Option<Backup>> {
         // A manifest that cannot be read is that of half a dump.
         let Ok(Some(manifest)) = Manifest::read(directory, label) else { return Ok(None) };
         if database != Some(&manifest.database) {
@@ -163,18 +181,28 @@ impl Dumps {
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Written> {
         let file = partial.create().map_err(|e| self.disk(e, 0))?;
-        let argv = ["pg_dump", "--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=60s"];
+        let argv = [
+            "pg_dump",
+            "--format=custom",
+            "--compress=0",
+            "--no-password",
+            "--lock-wait-timeout=60s",
+        ];
         let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
         let exec = access.start(server.as_ref(), &argv, SESSION, "", None).await?;
-        let mut done = 0;
+        let (mut done, mut told) = (0, Instant::now());
         let counted = |bytes| {
             done = bytes;
-            progress(Progress { done: bytes, estimate });
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                progress(Progress { done, estimate });
+            }
         };
-        let written = compress::write(exec.stdout, file, counted).await.map_err(|broken| match broken {
-            Broken::Source(error) => error,
-            Broken::Disk(error) => self.disk(error, done),
-        })?;
+        let written =
+            compress::write(exec.stdout, file, counted).await.map_err(|broken| match broken {
+                Broken::Source(error) => error,
+                Broken::Disk(error) => self.disk(error, done),
+            })?;
         let exit = exec.end.await?;
         if exit.code != 0 {
             return Err(pg_dump_failed(&exit));
@@ -209,7 +237,10 @@ impl Dumps {
         if (least..=most).contains(&tables) {
             return Ok(tables);
         }
-        Err(Error::failed(format!("{doing}: it has {tables} tables, the database {}", before.tables)))
+        Err(Error::failed(format!(
+            "{doing}: it has {tables} tables, the database {}",
+            before.tables
+        )))
     }
 
     async fn publish(&self, partial: Partial, manifest: Manifest) -> Result<Backup> {
@@ -241,8 +272,8 @@ impl Census {
     fn read(printed: &str) -> Result<Self> {
         // Lines before the last tell of ended sessions.
         let line = printed.trim_end().lines().next_back().unwrap_or_default();
-        let (version, tables, bytes): (String, u32, u64) =
-            serde_json::from_str(line).map_err(|e| Error::failed("counting the database's tables").because(e))?;
+        let (version, tables, bytes): (String, u32, u64) = serde_json::from_str(line)
+            .map_err(|e| Error::failed("counting the database's tables").because(e))?;
         let server_version = version.split(' ').next().unwrap_or_default().to_owned();
         Ok(Self { server_version, tables, bytes })
     }
@@ -251,73 +282,18 @@ impl Census {
 fn pg_dump_failed(exit: &Exit) -> Error {
     let said = shortened(&one_line(exit.stderr.trim()), 2000);
     let error = Error::failed(format!("pg_dump failed with exit code {}: {said}", exit.code));
-    if said.contains("canceling statement due to lock timeout") || said.contains("could not obtain lock") {
-        return error.hint("someone holds a table locked, a migration for instance: try again when it is done");
+    if said.contains("canceling statement due to lock timeout")
+        || said.contains("could not obtain lock")
+    {
+        return error.hint(
+            "someone holds a table locked, a migration for instance: try again when it is done",
+        );
     }
     error
 }
 
 fn whole_seconds(time: Timestamp) -> String {
     format!("{time:.0}")
-}
-
-/// The dump while it is made.
-struct Partial {
-    directory: Dir,
-    label: String,
-}
-
-impl Partial {
-    fn name(&self) -> String {
-        format!("{}.partial", manifest::dump_name(&self.label))
-    }
-
-    /// In place of one that an earlier run left.
-    fn create(&self) -> io::Result<std::fs::File> {
-        match self.directory.remove_file(self.name()) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        Ok(self.directory.open_with(self.name(), &private())?.into_std())
-    }
-
-    fn open(&self) -> io::Result<std::fs::File> {
-        Ok(self.directory.open(self.name())?.into_std())
-    }
-
-    /// Its room is needed; that it cannot be removed is no worse than that it is there.
-    fn remove(&self) {
-        let _ = self.directory.remove_file(self.name());
-    }
-
-    /// The file first, then what declares it whole.
-    fn publish(self, manifest: &Manifest) -> io::Result<()> {
-        let described = manifest::file_name(&self.label);
-        match self.directory.remove_file(&described) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        self.directory.rename(self.name(), &self.directory, manifest::dump_name(&self.label))?;
-        self.sync()?;
-        let draft = format!("{described}.partial");
-        let _ = self.directory.remove_file(&draft);
-        let mut file = self.directory.open_with(&draft, &private())?.into_std();
-        serde_json::to_writer_pretty(&mut file, manifest)?;
-        io::Write::write_all(&mut file, b"\n")?;
-        file.sync_all()?;
-        self.directory.rename(&draft, &self.directory, &described)?;
-        self.sync()
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.directory.open(".")?.sync_all()
-    }
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    options
 }
 
 /// Ends the session of a dump that was given up, for whatever reason.
@@ -334,7 +310,11 @@ impl Leftovers {
 
 impl Drop for Leftovers {
     fn drop(&mut self) {
-        let (Some(server), Ok(runtime)) = (self.server.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (Some(server), Ok(runtime)) =
+            (self.server.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
         let access = self.access.clone();
         runtime.spawn(async move {
             // The next dump tries it again.
@@ -343,6 +323,10 @@ impl Drop for Leftovers {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    spawn_blocking(work).await.unwrap_or_else(|e| Err(Error::failed("working on the backup directory").because(e)))
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|e| Err(Error::failed("working on the backup directory").because(e)))
 }

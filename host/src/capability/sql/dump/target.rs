@@ -10,22 +10,29 @@ use crate::capability::sql::types::DumpTarget;
 /// `mounts` are the directories that hold the database's volumes.
 pub(super) fn look(directory: &Path, mounts: &[PathBuf]) -> Result<DumpTarget> {
     let doing = || format!("looking at the backup directory {}", directory.display());
-    let directory = std::path::absolute(directory).map_err(|e| Error::invalid(doing()).because(e))?;
+    let directory =
+        std::path::absolute(directory).map_err(|e| Error::invalid(doing()).because(e))?;
     if directory.components().any(|part| part == Component::ParentDir) {
         return Err(Error::invalid(format!("{}: it contains ..", doing())));
     }
     let (ancestor, missing) = nearest(&directory).map_err(|e| Error::failed(doing()).because(e))?;
     if !ancestor.is_dir() {
-        return Err(Error::failed(format!("{}: {} is not a directory", doing(), ancestor.display()))
-            .hint("choose another backup directory"));
+        return Err(Error::failed(format!(
+            "{}: {} is not a directory",
+            doing(),
+            ancestor.display()
+        ))
+        .hint("choose another backup directory"));
     }
-    let resolved = if missing.as_os_str().is_empty() { ancestor.clone() } else { ancestor.join(missing) };
+    let resolved =
+        if missing.as_os_str().is_empty() { ancestor.clone() } else { ancestor.join(missing) };
     refuse_volumes(&resolved, mounts)?;
     let room = statvfs(&ancestor).map_err(|e| Error::failed(doing()).because(e))?;
     if room.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Err(unwritable(&ancestor, "the file system is mounted read-only"));
     }
-    access(&ancestor, Access::WRITE_OK | Access::EXEC_OK).map_err(|e| unwritable(&ancestor, &e.to_string()))?;
+    access(&ancestor, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|e| unwritable(&ancestor, &e.to_string()))?;
     Ok(DumpTarget { directory: resolved, free_bytes: room.f_bavail.saturating_mul(room.f_frsize) })
 }
 
@@ -38,7 +45,9 @@ fn nearest(directory: &Path) -> std::io::Result<(PathBuf, PathBuf)> {
                 return Ok((found, missing));
             }
             // A link that leads nowhere is not a name that is free.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && ancestor.symlink_metadata().is_err() => {}
+            Err(e)
+                if e.kind() == std::io::ErrorKind::NotFound
+                    && ancestor.symlink_metadata().is_err() => {}
             Err(e) => return Err(e),
         }
     }
@@ -61,7 +70,8 @@ fn refuse_volumes(directory: &Path, mounts: &[PathBuf]) -> Result<()> {
 }
 
 fn unwritable(directory: &Path, why: &str) -> Error {
-    Error::failed(format!("{} cannot be written: {why}", directory.display())).hint("choose another backup directory")
+    Error::failed(format!("{} cannot be written: {why}", directory.display()))
+        .hint("choose another backup directory")
 }
 
 #[cfg(test)]
@@ -97,7 +107,12 @@ mod tests {
         let file = held.path().join("file");
         std::fs::write(&file, "").unwrap();
         std::os::unix::fs::symlink("nowhere", held.path().join("link")).unwrap();
-        for path in [file.clone(), file.join("below"), held.path().join("link/a"), held.path().join("x/../y")] {
+        for path in [
+            file.clone(),
+            file.join("below"),
+            held.path().join("link/a"),
+            held.path().join("x/../y"),
+        ] {
             assert!(look(&path, &[]).is_err(), "{}", path.display());
         }
     }

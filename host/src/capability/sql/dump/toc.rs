@@ -31,7 +31,10 @@ impl Counter {
 fn is_table(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
     let mut words = line.split(' ');
-    let is_entry = words.next().and_then(|id| id.strip_suffix(';')).is_some_and(|id| id.parse::<u64>().is_ok());
+    let is_entry = words
+        .next()
+        .and_then(|id| id.strip_suffix(';'))
+        .is_some_and(|id| id.parse::<u64>().is_ok());
     is_entry && words.next() == Some("1259") && words.nth(1) == Some("TABLE")
 }
 

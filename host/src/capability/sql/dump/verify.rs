@@ -35,7 +35,10 @@ pub(super) async fn read_back(file: File) -> io::Result<Written> {
             let Hashed { hash, bytes, .. } = source.into_inner();
             return Ok(Written { raw, bytes, sha256: hex(&hash.finalize()) });
         }
-        Err(io::Error::new(io::ErrorKind::InvalidData, "something stands behind the end of the dump"))
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "something stands behind the end of the dump",
+        ))
     })
     .await
     .unwrap_or_else(|e| Err(io::Error::other(e)))
@@ -45,7 +48,8 @@ pub(super) async fn read_back(file: File) -> io::Result<Written> {
 pub(super) async fn tables(server: &dyn Server, access: &Access, file: File) -> Result<u32> {
     let doing = "reading the dump's table of contents with pg_restore";
     let input = unpacked(file).map_err(|e| Error::failed(doing).because(e))?;
-    let exec = access.start(server, &["pg_restore", "--list"], "tessallite-up", "", Some(input)).await?;
+    let exec =
+        access.start(server, &["pg_restore", "--list"], "tessallite-up", "", Some(input)).await?;
     let mut counter = Counter::default();
     let mut stdout = exec.stdout;
     while let Some(part) = stdout.next().await {
@@ -55,7 +59,11 @@ pub(super) async fn tables(server: &dyn Server, access: &Access, file: File) -> 
     if exit.code == 0 {
         return Ok(counter.tables());
     }
-    Err(Error::failed(format!("{doing}: exit code {}: {}", exit.code, shortened(&one_line(exit.stderr.trim()), 2000))))
+    Err(Error::failed(format!(
+        "{doing}: exit code {}: {}",
+        exit.code,
+        shortened(&one_line(exit.stderr.trim()), 2000)
+    )))
 }
 
 /// The dump itself, from its beginning, as far as the reader wants it.
@@ -105,7 +113,8 @@ mod tests {
     }
 
     fn packed() -> Vec<u8> {
-        let noise: Vec<u8> = (0..5000_u64).flat_map(|n| Sha256::digest(n.to_le_bytes()).to_vec()).collect();
+        let noise: Vec<u8> =
+            (0..5000_u64).flat_map(|n| Sha256::digest(n.to_le_bytes()).to_vec()).collect();
         let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
         encoder.include_checksum(true).unwrap();
         encoder.write_all(&noise).unwrap();
@@ -127,7 +136,9 @@ mod tests {
         changed[70_000] ^= 1;
         let mut longer = whole.clone();
         longer.push(0);
-        for content in [&whole[..whole.len() - 1], &whole[..whole.len() / 2], &changed, &longer, b""] {
+        for content in
+            [&whole[..whole.len() - 1], &whole[..whole.len() / 2], &changed, &longer, b""]
+        {
             assert!(read_back(file(content)).await.is_err());
         }
     }

@@ -1,0 +1,72 @@
+//! The files of a dump, from half to whole.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+
+use crate::capability::sql::manifest::{self, Manifest};
+
+/// The dump while it is made.
+pub(super) struct Partial {
+    directory: Dir,
+    label: String,
+}
+
+impl Partial {
+    pub(super) fn new(directory: Dir, label: &str) -> Self {
+        Self { directory, label: label.to_owned() }
+    }
+
+    fn name(&self) -> String {
+        format!("{}.partial", manifest::dump_name(&self.label))
+    }
+
+    /// In place of one that an earlier run left.
+    pub(super) fn create(&self) -> io::Result<File> {
+        self.make_free(&self.name())?;
+        Ok(self.directory.open_with(self.name(), &private())?.into_std())
+    }
+
+    pub(super) fn open(&self) -> io::Result<File> {
+        Ok(self.directory.open(self.name())?.into_std())
+    }
+
+    /// Its room is needed; that it cannot be removed is no worse than that it is there.
+    pub(super) fn remove(&self) {
+        let _ = self.directory.remove_file(self.name());
+    }
+
+    /// The file first, then what declares it whole.
+    pub(super) fn publish(self, manifest: &Manifest) -> io::Result<()> {
+        let described = manifest::file_name(&self.label);
+        self.make_free(&described)?;
+        self.directory.rename(self.name(), &self.directory, manifest::dump_name(&self.label))?;
+        self.sync()?;
+        let draft = format!("{described}.partial");
+        self.make_free(&draft)?;
+        let mut file = self.directory.open_with(&draft, &private())?.into_std();
+        serde_json::to_writer_pretty(&mut file, manifest)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        self.directory.rename(&draft, &self.directory, &described)?;
+        self.sync()
+    }
+
+    fn make_free(&self, name: &str) -> io::Result<()> {
+        match self.directory.remove_file(name) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.directory.open(".")?.sync_all()
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options
+}
