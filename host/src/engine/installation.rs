@@ -13,7 +13,8 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::oneshot;
 
 use crate::capability::docker::client::{Client as Docker, ExecStream};
-use crate::capability::docker::types::{Location, Route};
+use crate::capability::docker::types::{ContainerRoutes, Location, Probed, Route};
+use crate::capability::http::client::locate::{Directory, Probe, Replica, Route as Way};
 use crate::capability::sql::locate::{Address, Command, Environment, Exec, Exit, Server};
 use crate::capability::{Error, Result, Services, http, sql};
 
@@ -49,29 +50,41 @@ impl Installation {
             .map(|(name, text)| Ok((name.clone(), sql::client::Dsn::parse(text, None)?)))
             .collect::<Result<_>>()?;
         let sql = sql::client::Client::new(Some(Arc::clone(&server)), named, Default::default());
-        let http = http::client::Client::new(Arc::new(Ports { docker: docker.clone() }))?;
+        let ports: Arc<dyn Directory> = Arc::new(Ports { docker: docker.clone() });
+        let http = http::client::Client::new(Some(ports), &target.origins)?;
         let backups = sql::dump::Dumps::new(Some(server), target.backup_dir.clone());
         Ok(Self { services: Arc::new(Services { docker, sql, backups, http }), target })
     }
 }
 
+/// The ports of the project's services.
 struct Ports {
     docker: Docker,
 }
-impl http::client::Directory for Ports {
-    fn routes(&self, service: &str, port: u16) -> BoxFuture<'_, Result<Vec<(String, u16)>>> {
-        let service = service.to_owned();
+
+impl Directory for Ports {
+    fn replicas<'a>(&'a self, service: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<Replica>>> {
         async move {
-            let containers = self.docker.routes(&service, port).await?;
-            Ok(containers
-                .into_iter()
-                .flat_map(|c| c.routes)
-                .filter_map(|r| match r {
-                    Route::Published { host, port } => Some((host, port)),
-                    Route::Network { address, port } => Some((address.to_string(), port)),
-                    Route::Inside => None,
-                })
-                .collect())
+            let containers = self.docker.routes(service, port).await?;
+            let way = |route| match route {
+                Route::Published { host, port } => Way::Address { host, port },
+                Route::Network { address, port } => Way::Address { host: address.to_string(), port },
+                Route::Inside => Way::Inside,
+            };
+            let replica = |container: ContainerRoutes| Replica {
+                id: container.id,
+                name: container.name,
+                routes: container.routes.into_iter().map(way).collect(),
+            };
+            Ok(containers.into_iter().map(replica).collect())
+        }
+        .boxed()
+    }
+
+    fn probe<'a>(&'a self, id: &'a str, argv: Vec<String>) -> BoxFuture<'a, Result<Probe>> {
+        async move {
+            let Probed { exit_code, stdout, stderr } = self.docker.probe(id, &argv).await?;
+            Ok(Probe { code: exit_code, stdout, stderr })
         }
         .boxed()
     }

@@ -137,6 +137,15 @@ pub struct ExecOutput {
     pub output: String,
 }
 
+/// What a program inside a container said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probed {
+    /// 126 or 127: it could not be started.
+    pub exit_code: i64,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
 /// One way to reach a container's port from this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {

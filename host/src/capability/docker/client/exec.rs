@@ -21,12 +21,14 @@ use tokio::time::{Instant, sleep, timeout};
 use self::pump::{Fed, StderrTail};
 use super::Client;
 use super::failure;
-use crate::capability::docker::types::ExecOutput;
+use crate::capability::docker::types::{ExecOutput, Probed};
 use crate::capability::error::{Error, Result};
 use crate::text::printable;
 
 /// What `exec` returns of a program's output.
 const MOST_OUTPUT: usize = 64 << 10;
+/// What `probe` keeps of each stream.
+const MOST_PROBED: usize = 2 << 20;
 /// One frame of the engine is 32 KiB; larger buffers were not faster.
 const READ_BUFFER: usize = 64 << 10;
 /// Chunks on their way to a reader that is slower than the program: 2 MiB.
@@ -93,6 +95,30 @@ impl Client {
         Ok(ExecOutput { exit_code, output: printable(&String::from_utf8_lossy(&output)) })
     }
 
+    /// Runs a program in the container of this ID: no shell, no terminal, no input. At most
+    /// 2 MiB of its output are kept.
+    ///
+    /// Errors: `Failed` when the container does not run or the program is cut off.
+    pub async fn probe(&self, container: &str, argv: &[String]) -> Result<Probed> {
+        let program = argv.first().map(String::as_str).unwrap_or_default();
+        let doing = format!("running {} in {container}", printable(program));
+        let id = self.create_exec_in(&doing, container, argv, &[], false).await?;
+        let (mut frames, _input) = self.start_exec(&doing, &id).await?;
+        let mut probed = Probed::default();
+        let mut stderr = Vec::new();
+        while let Some(frame) = frames.next().await {
+            let (kept, bytes) = match whole(&doing, frame)? {
+                LogOutput::StdErr { message } => (&mut stderr, message),
+                other => (&mut probed.stdout, other.into_bytes()),
+            };
+            let room = MOST_PROBED.saturating_sub(kept.len());
+            kept.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+        }
+        probed.exit_code = self.exit_code(&doing, &id).await?;
+        probed.stderr = printable(&String::from_utf8_lossy(&stderr));
+        Ok(probed)
+    }
+
     /// Starts a program in the first running container of the service, with these
     /// further environment variables; `stdin` is copied to it to its end.
     ///
@@ -137,6 +163,18 @@ impl Client {
         };
         let doing = format!("running {} in {service}", printable(program));
         let container = self.running(&doing, service).await?.container;
+        let id = self.create_exec_in(&doing, &container.id, argv, env, stdin).await?;
+        Ok((doing, id))
+    }
+
+    async fn create_exec_in(
+        &self,
+        doing: &str,
+        container: &str,
+        argv: &[String],
+        env: &[(String, String)],
+        stdin: bool,
+    ) -> Result<String> {
         let options = CreateExecOptions {
             attach_stdin: Some(stdin),
             attach_stdout: Some(true),
@@ -145,8 +183,8 @@ impl Client {
             cmd: Some(argv.to_vec()),
             ..CreateExecOptions::default()
         };
-        let created = self.docker().create_exec(&container.id, options).await;
-        Ok((doing.clone(), created.map_err(|error| failure::engine(doing, error))?.id))
+        let created = self.docker().create_exec(container, options).await;
+        Ok(created.map_err(|error| failure::engine(doing, error))?.id)
     }
 
     async fn start_exec(&self, doing: &str, id: &str) -> Result<(Frames, ToProgram)> {

@@ -1,63 +1,263 @@
-//! interim
-use crate::capability::error::{Error, Result};
-use futures_util::future::BoxFuture;
-use std::sync::Arc;
+//! HTTP to the installation's services, each of their containers by the way that is
+//! there, and to the origins that the configuration lists.
+
+mod allowed;
+mod inside;
+pub mod locate;
+mod network;
+mod request;
+pub mod types;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub trait Directory: Send + Sync {
-    fn routes(&self, service: &str, port: u16) -> BoxFuture<'_, Result<Vec<(String, u16)>>>;
-}
+use futures_util::{StreamExt, stream};
+use reqwest::{Body, Request, Url};
+use tokio::time::{Instant, timeout_at};
+
+use self::allowed::Allowed;
+use self::locate::{Directory, Replica, Route};
+use self::network::Sent;
+use self::types::{Change, Endpoint, Response};
+use crate::capability::error::{Error, Kind, Result};
+
+/// Containers of a service that are asked at a time.
+const AT_A_TIME: usize = 8;
+/// What is known of containers that are long gone is forgotten with the rest.
+const MEMORY: usize = 1000;
+
 pub struct Client {
-    directory: Arc<dyn Directory>,
-    client: reqwest::Client,
+    directory: Option<Arc<dyn Directory>>,
+    allowed: Allowed,
+    network: reqwest::Client,
+    /// By container and port.
+    known: Mutex<HashMap<(String, u16), Known>>,
 }
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Known {
+    Way(Route),
+    /// The image has nothing to ask with from inside.
+    NoTool,
 }
+
 impl Client {
-    pub fn new(directory: Arc<dyn Directory>) -> Result<Self> {
-        let provider = rustls::crypto::ring::default_provider();
-        let _ = provider.install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|e| Error::failed("http client").because(e))?;
-        Ok(Self { directory, client })
+    /// `origins` as the configuration lists them; without a `directory` there are no services.
+    pub fn new(directory: Option<Arc<dyn Directory>>, origins: &[String]) -> Result<Self> {
+        let allowed = Allowed::parse(origins)?;
+        Ok(Self { directory, allowed, network: network::client()?, known: Mutex::default() })
     }
+
+    /// Every container of a service is asked, and the worst answer is the service's: no
+    /// answer, then one that is not 2xx.
     pub async fn get(
+        &self,
+        endpoint: &Endpoint,
+        path: &str,
+        timeout: Duration,
+    ) -> Result<Response> {
+        match endpoint {
+            Endpoint::Service { service, port } => {
+                worst(self.get_all(service, *port, path, timeout).await?)
+            }
+            Endpoint::Origin(origin) => {
+                request::check(path, timeout)?;
+                let url = url(&self.allowed.find(origin)?.base(), path)?;
+                network::get(&self.network, url, Instant::now() + timeout)
+                    .await
+                    .map_err(|(_, error)| error)
+            }
+        }
+    }
+
+    /// The answer of each running container of the service, by the container's name.
+    pub async fn get_all(
         &self,
         service: &str,
         port: u16,
         path: &str,
         timeout: Duration,
-    ) -> Result<Answer> {
-        let mut last = Error::unavailable(format!("no way to {service}:{port}"));
-        for (host, port) in self.directory.routes(service, port).await? {
-            match self
-                .client
-                .get(format!("http://{host}:{port}{path}"))
-                .timeout(timeout)
-                .send()
+    ) -> Result<Vec<(String, Result<Response>)>> {
+        request::check(path, timeout)?;
+        let replicas = self.replicas(service, port).await?;
+        let deadline = Instant::now() + timeout;
+        let asked = stream::iter(replicas).map(|replica| async move {
+            let late = |_| {
+                Err(Error::timed_out(format!(
+                    "GET {}:{port}{path}: no answer in time",
+                    replica.name
+                )))
+            };
+            let answer = timeout_at(deadline, self.ask(&replica, port, path, deadline))
                 .await
-            {
-                Ok(r) => {
-                    let status = r.status().as_u16();
-                    let body = r
-                        .bytes()
-                        .await
-                        .map_err(|e| Error::unavailable("body").because(e))?
-                        .to_vec();
-                    return Ok(Answer { status, headers: vec![], body });
-                }
-                Err(e) => {
-                    last = Error::unavailable(format!("GET {service}:{port}{path}")).because(e)
-                }
+                .unwrap_or_else(late);
+            (replica.name, answer)
+        });
+        Ok(asked.buffered(AT_A_TIME).collect().await)
+    }
+
+    /// One request, by the first way that leads to the endpoint; never repeated once the
+    /// other side may have seen it.
+    pub async fn send(&self, change: &Change) -> Result<Response> {
+        request::check(&change.path, change.timeout)?;
+        let (method, headers) = request::parts(change)?;
+        let mut last = None;
+        for base in self.bases(&change.endpoint).await? {
+            let mut request = Request::new(method.clone(), url(&base, &change.path)?);
+            *request.headers_mut() = headers.clone();
+            *request.body_mut() = Some(Body::from(change.body.clone()));
+            match network::once(&self.network, request, Instant::now() + change.timeout).await {
+                Ok(answer) => return Ok(answer),
+                Err((Sent::No, error)) => last = Some(error),
+                Err((Sent::Perhaps, error)) => return Err(unknown(error)),
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| {
+            Error::unavailable(format!(
+                "{} {}: there is no way to it over the network",
+                change.method, change.path
+            ))
+        }))
+    }
+
+    async fn replicas(&self, service: &str, port: u16) -> Result<Vec<Replica>> {
+        let directory = self.directory.as_ref();
+        let directory = directory
+            .ok_or_else(|| Error::not_found("there are no services in this installation"))?;
+        let replicas = directory.replicas(service, port).await?;
+        if replicas.is_empty() {
+            return Err(Error::unavailable(format!(
+                "no container of service {service:?} is running"
+            )));
+        }
+        Ok(replicas)
+    }
+
+    async fn bases(&self, endpoint: &Endpoint) -> Result<Vec<String>> {
+        match endpoint {
+            Endpoint::Origin(origin) => Ok(vec![self.allowed.find(origin)?.base()]),
+            Endpoint::Service { service, port } => {
+                let routes = self
+                    .replicas(service, *port)
+                    .await?
+                    .into_iter()
+                    .flat_map(|replica| replica.routes);
+                Ok(routes.filter_map(|route| base(&route)).collect())
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        replica: &Replica,
+        port: u16,
+        path: &str,
+        deadline: Instant,
+    ) -> Result<Response> {
+        let mut failures = Vec::new();
+        for route in self.in_order(replica, port) {
+            let outcome = match base(&route) {
+                Some(base) => network::get(&self.network, url(&base, path)?, deadline)
+                    .await
+                    .map_err(|(_, e)| e),
+                None => self.ask_inside(replica, port, path, deadline).await,
+            };
+            match outcome {
+                Ok(answer) => {
+                    self.remember(replica, port, Known::Way(route));
+                    return Ok(answer);
+                }
+                Err(error) if error.kind == Kind::Unavailable => failures.push(error.message),
+                Err(error) => return Err(error),
+            }
+        }
+        if failures.is_empty() {
+            failures.push("there is no way to it".to_owned());
+        }
+        Err(Error::unavailable(format!(
+            "GET {}:{port}{path}: {}",
+            replica.name,
+            failures.join("; ")
+        )))
+    }
+
+    async fn ask_inside(
+        &self,
+        replica: &Replica,
+        port: u16,
+        path: &str,
+        deadline: Instant,
+    ) -> Result<Response> {
+        let none = || Error::unavailable("its image has nothing to ask with from inside");
+        let Some(directory) = &self.directory else { return Err(none()) };
+        if self.known(replica, port) == Some(Known::NoTool) {
+            return Err(none());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = inside::get(directory.as_ref(), &replica.id, port, path, left).await;
+        match answer.map_err(|e| Error { message: format!("from inside: {}", e.message), ..e })? {
+            Some(answer) => Ok(answer),
+            None => {
+                self.remember(replica, port, Known::NoTool);
+                Err(none())
+            }
+        }
+    }
+
+    /// The way that led there before goes first.
+    fn in_order(&self, replica: &Replica, port: u16) -> Vec<Route> {
+        let mut routes = replica.routes.clone();
+        if let Some(Known::Way(way)) = self.known(replica, port) {
+            routes.sort_by_key(|route| *route != way);
+        }
+        routes
+    }
+
+    fn known(&self, replica: &Replica, port: u16) -> Option<Known> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(replica.id.clone(), port)).cloned()
+    }
+
+    fn remember(&self, replica: &Replica, port: u16, what: Known) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MEMORY {
+            known.clear();
+        }
+        known.insert((replica.id.clone(), port), what);
     }
 }
+
+fn worst(answers: Vec<(String, Result<Response>)>) -> Result<Response> {
+    let mut best = None;
+    let mut bad = None;
+    for (_, answer) in answers {
+        let answer = answer?;
+        let slot = if answer.is_success() { &mut best } else { &mut bad };
+        slot.get_or_insert(answer);
+    }
+    bad.or(best).ok_or_else(|| Error::unavailable("no container answered"))
+}
+
+fn base(route: &Route) -> Option<String> {
+    match route {
+        Route::Address { host, port } if host.contains(':') => {
+            Some(format!("http://[{host}]:{port}"))
+        }
+        Route::Address { host, port } => Some(format!("http://{host}:{port}")),
+        Route::Inside => None,
+    }
+}
+
+fn url(base: &str, path: &str) -> Result<Url> {
+    Url::parse(&format!("{base}{path}"))
+        .map_err(|e| Error::invalid(format!("{base}{path} is no address")).because(e))
+}
+
+fn unknown(error: Error) -> Error {
+    let kind = if error.kind == Kind::Unavailable { Kind::TimedOut } else { error.kind };
+    Error { kind, ..error }.hint("the request may have been carried out: look before repeating it")
+}
+
+#[cfg(test)]
+mod tests;
