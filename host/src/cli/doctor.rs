@@ -11,10 +11,8 @@ pub async fn run(global: &Global, args: &Request) -> Result<u8> {
     flags.named.insert("check-only", "true".to_owned());
     let settings = Settings::resolve(flags)?;
     let display = Display::new(global.output);
-    match session::prepare(&settings, display.reporter()).await {
-        Ok(prepared) => display.healthy(&prepared.plan.view()),
-        Err(failure) if failure.code == exit_code::DONE => display.nothing_to_do(&failure.text),
-        Err(failure) => return Err(failure),
+    if let Some(prepared) = session::prepare(&settings, &display).await? {
+        display.healthy(&prepared.plan.view());
     }
     Ok(exit_code::DONE)
 }

@@ -89,7 +89,6 @@ impl From<engine::Error> for Failure {
             error => {
                 let code = match &error {
                     E::Usage(_) => exit_code::USAGE,
-                    E::NothingToDo(_) => exit_code::DONE,
                     E::Planning { kind, .. } => code_of(*kind),
                     E::Locked { .. } => exit_code::LOCKED,
                     _ => exit_code::REFUSED,

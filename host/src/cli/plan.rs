@@ -9,13 +9,8 @@ use crate::settings::Settings;
 pub async fn run(global: &Global, args: &Plan) -> Result<u8> {
     let settings = Settings::resolve(args.request.flags(global))?;
     let display = Display::new(global.output);
-    let prepared = match session::prepare(&settings, display.reporter()).await {
-        Ok(prepared) => prepared,
-        Err(failure) if failure.code == exit_code::DONE => {
-            display.nothing_to_do(&failure.text);
-            return Ok(exit_code::DONE);
-        }
-        Err(failure) => return Err(failure),
+    let Some(prepared) = session::prepare(&settings, &display).await? else {
+        return Ok(exit_code::DONE);
     };
     display.plan(&prepared.plan.view());
     if let Some(path) = &args.out {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::display::Display;
 use super::error::{Failure, Result};
 use crate::contract::{Intent, Request, Setting, Upgrade};
 use crate::engine::{self, Installation, Link, Nothing, Prepared, Target};
 use crate::plugin::{Caller, Limits, Runtime, Source};
-use crate::report::Reporter;
 use crate::settings::Settings;
 
 /// The plugin for a Compose project, where none is named.
@@ -63,11 +63,12 @@ pub fn target(settings: &Settings) -> Target {
     }
 }
 
-/// Makes the plan that the settings ask for.
+/// Makes the plan that the settings ask for; `None` where there is nothing to do, which
+/// has been said then.
 ///
 /// # Errors
-/// Why there is none; exit code 0 where there is nothing to do.
-pub async fn prepare(settings: &Settings, reporter: Arc<dyn Reporter>) -> Result<Prepared> {
+/// Why there is no plan.
+pub async fn prepare(settings: &Settings, display: &Display) -> Result<Option<Prepared>> {
     let runtime = runtime()?;
     let default = [FOR_COMPOSE.to_owned()];
     let names = if settings.plugins.is_empty() { &default[..] } else { &settings.plugins };
@@ -84,9 +85,15 @@ pub async fn prepare(settings: &Settings, reporter: Arc<dyn Reporter>) -> Result
     }
     let installation = Installation::connect(target(settings)).await?;
     let state_dir = settings.state_dir.clone();
-    let prepared =
-        engine::prepare(installation, links, request(settings), state_dir, reporter).await?;
-    Ok(prepared)
+    let reporter = display.reporter();
+    match engine::prepare(installation, links, request(settings), state_dir, reporter).await {
+        Ok(prepared) => Ok(Some(prepared)),
+        Err(engine::Error::NothingToDo(why)) => {
+            display.nothing_to_do(&why);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn request(settings: &Settings) -> Request {

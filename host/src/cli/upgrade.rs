@@ -21,13 +21,8 @@ pub async fn run(global: &Global, args: &Upgrade) -> Result<u8> {
     // run, some services are at the new version already.
     let _lock = Lock::take(&settings.project_dir)?;
     let display = Display::new(global.output);
-    let prepared = match session::prepare(&settings, display.reporter()).await {
-        Ok(prepared) => prepared,
-        Err(failure) if failure.code == exit_code::DONE => {
-            display.nothing_to_do(&failure.text);
-            return Ok(exit_code::DONE);
-        }
-        Err(failure) => return Err(failure),
+    let Some(prepared) = session::prepare(&settings, &display).await? else {
+        return Ok(exit_code::DONE);
     };
     display.plan(&prepared.plan.view());
     if !args.yes && !ask() {

@@ -68,7 +68,9 @@ impl Directory for Ports {
             let containers = self.docker.routes(service, port).await?;
             let way = |route| match route {
                 Route::Published { host, port } => Way::Address { host, port },
-                Route::Network { address, port } => Way::Address { host: address.to_string(), port },
+                Route::Network { address, port } => {
+                    Way::Address { host: address.to_string(), port }
+                }
                 Route::Inside => Way::Inside,
             };
             let replica = |container: ContainerRoutes| Replica {

@@ -105,19 +105,16 @@ fn state(lines: &mut Vec<String>, ledger: &Ledger, plan: &Plan) {
 }
 
 fn go_back(lines: &mut Vec<String>, plan: &Plan) {
-    let images: Vec<String> = plan
-        .services
-        .iter()
-        .map(|change| {
-            let digest = change.before_digest.as_deref().unwrap_or("no digest known");
-            format!("{} {} ({digest})", change.service, change.before)
-        })
-        .collect();
-    lines.push(format!(
-        "To go back by hand: stop the services, restore the backup into a new database and swap \
-         it in by rename, write these images into the project's files, docker compose up -d: {}.",
-        images.join("; ")
-    ));
+    lines.push(
+        "To go back by hand: stop these services; restore the backup into a new database and swap \
+         it in by rename, if the migration has moved; write these images into the project's files; \
+         docker compose up -d."
+            .into(),
+    );
+    lines.extend(plan.services.iter().map(|change| {
+        let digest = change.before_digest.as_deref().unwrap_or("no digest is known");
+        format!("{}: {} ({digest})", change.service, change.before)
+    }));
 }
 
 fn is_deploy(effect: &Effect) -> bool {

@@ -85,6 +85,9 @@ impl Monitor {
     fn observe(&mut self, observation: Observation, reporter: &dyn Reporter) -> Option<Incident> {
         match observation {
             Observation::Incident { place, what } => {
+                if !matches!(what, Mishap::Unhealthy) {
+                    self.downtimes.stopped(&place.service, Instant::now());
+                }
                 let what = in_words(what);
                 reporter.report(&Event::Incident {
                     service: place.service.clone(),
