@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 
 use crate::capability::docker::client::{Client as Docker, ExecStream};
 use crate::capability::docker::types::{ContainerRoutes, Location, Probed, Route};
@@ -42,8 +42,9 @@ impl Installation {
     /// There is no engine that can be worked with, or an address makes no sense.
     pub async fn connect(target: Target) -> Result<Self> {
         let docker = Docker::connect(target.location.clone()).await?;
-        let service = target.database_service.clone().unwrap_or_else(|| DATABASE_SERVICE.into());
-        let server: Arc<dyn Server> = Arc::new(Postgres { docker: docker.clone(), service });
+        let named = target.database_service.clone();
+        let found = OnceCell::new();
+        let server: Arc<dyn Server> = Arc::new(Postgres { docker: docker.clone(), named, found });
         let named = target
             .connections
             .iter()
@@ -95,13 +96,53 @@ impl Directory for Ports {
 /// The PostgreSQL of the project.
 struct Postgres {
     docker: Docker,
-    service: String,
+    /// Where the operator says which service it is.
+    named: Option<String>,
+    found: OnceCell<String>,
+}
+
+impl Postgres {
+    /// The service that the operator names, else the one of the documented name, else
+    /// the only one that runs a PostgreSQL image.
+    async fn service(&self) -> Result<&str> {
+        let find = async {
+            if let Some(named) = &self.named {
+                return Ok(named.clone());
+            }
+            let services = self.docker.services().await?;
+            let names: Vec<&str> = services
+                .iter()
+                .filter(|service| is_postgres(&service.image))
+                .map(|service| service.name.as_str())
+                .collect();
+            if services.iter().any(|service| service.name == DATABASE_SERVICE) {
+                return Ok(DATABASE_SERVICE.to_owned());
+            }
+            match names[..] {
+                [only] => Ok(only.to_owned()),
+                [] => Err(Error::not_found("no service of the project is a PostgreSQL")
+                    .hint("name it: --set database-service=NAME")),
+                _ => Err(Error::invalid(format!(
+                    "several services run a PostgreSQL image: {}",
+                    names.join(", ")
+                ))
+                .hint("say which is Tessallite's: --set database-service=NAME")),
+            }
+        };
+        self.found.get_or_try_init(|| find).await.map(String::as_str)
+    }
+}
+
+/// By the last component of the repository.
+fn is_postgres(image: &str) -> bool {
+    let name = image.rsplit('/').next().unwrap_or_default();
+    name.split([':', '@']).next().unwrap_or_default().contains("postgres")
 }
 
 impl Server for Postgres {
     fn routes(&self) -> BoxFuture<'_, Result<Vec<Address>>> {
         async {
-            let containers = self.docker.routes(&self.service, DATABASE_PORT).await?;
+            let containers = self.docker.routes(self.service().await?, DATABASE_PORT).await?;
             let address = |route| match route {
                 Route::Published { host, port } => Some(Address { host, port }),
                 Route::Network { address, port } => {
@@ -122,7 +163,8 @@ impl Server for Postgres {
                 Box::new(tokio_util::io::StreamReader::new(bytes))
                     as crate::capability::docker::client::Input
             });
-            Ok(exec(self.docker.exec_stream(&self.service, &argv, &env, input).await?))
+            let service = self.service().await?;
+            Ok(exec(self.docker.exec_stream(service, &argv, &env, input).await?))
         }
         .boxed()
     }
@@ -131,10 +173,11 @@ impl Server for Postgres {
         async {
             // What the product's services log in with first; the server's own then wins
             // for its own names.
+            let database = self.service().await?;
             let mut pairs = BTreeMap::new();
             for service in self.docker.services().await? {
                 let environment = self.docker.environment(&service.name).await?;
-                let of_server = service.name == self.service;
+                let of_server = service.name == database;
                 pairs.extend(environment.into_iter().filter(|(name, _)| {
                     name.starts_with("DB_") || (of_server && name.starts_with("POSTGRES_"))
                 }));
@@ -145,11 +188,12 @@ impl Server for Postgres {
     }
 
     fn mounts(&self) -> BoxFuture<'_, Result<Vec<PathBuf>>> {
-        async { self.docker.mount_sources(&self.service).await }.boxed()
+        async { self.docker.mount_sources(self.service().await?).await }.boxed()
     }
 
     fn describe(&self) -> String {
-        format!("service {:?}", self.service)
+        let name = self.found.get().or(self.named.as_ref());
+        format!("service {:?}", name.map_or(DATABASE_SERVICE, String::as_str))
     }
 }
 
@@ -170,4 +214,21 @@ fn exec(stream: ExecStream) -> Exec {
         end.unwrap_or_else(|_| Err(Error::failed("a program's output was not read to its end")))
     });
     Exec { stdout: stdout.boxed(), end: end.boxed() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_postgres_is_known_by_the_name_of_its_image() {
+        for yes in
+            ["postgres", "postgres:15", "r:5000/x/postgres@sha256:0", "bitnami/postgresql:15"]
+        {
+            assert!(is_postgres(yes), "{yes}");
+        }
+        for no in ["", "r/postgres-tools/app:1", "redis:7"] {
+            assert!(!is_postgres(no), "{no}");
+        }
+    }
 }

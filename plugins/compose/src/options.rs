@@ -4,6 +4,8 @@ use tessallite_up_sdk::gate::Gate;
 use tessallite_up_sdk::health::Convention;
 use tessallite_up_sdk::{Request, Settings};
 
+use crate::reference::Reference;
+
 /// Where the documented services answer, inside their containers.
 const DOCUMENTED_PORTS: &[(&str, u16)] = &[
     ("model-service", 8001),
@@ -40,7 +42,7 @@ pub struct Options<'a> {
     pub one_by_one: bool,
     pub soak_s: u32,
     pub allow_stranded_tenants: bool,
-    pub database_service: &'a str,
+    database_service: Option<&'a str>,
     pub migration_table: &'a str,
     pub system_schema: &'a str,
     timeout_s: u32,
@@ -61,7 +63,7 @@ impl<'a> Options<'a> {
             soak_s: settings.number("soak", 10)?,
             timeout_s: settings.number("timeout", 180)?,
             allow_stranded_tenants: settings.flag("allow-stranded-tenants")?,
-            database_service: settings.get("database-service").unwrap_or("postgres"),
+            database_service: settings.get("database-service"),
             migration_table: settings.get("migration-table").unwrap_or("alembic_version"),
             system_schema: settings.get("system-schema").unwrap_or("tess_system"),
             settings,
@@ -75,6 +77,15 @@ impl<'a> Options<'a> {
     /// The image that the operator asks for, whatever the version says.
     pub fn image(&self, service: &str) -> Option<&'a str> {
         self.of_service(service, "image")
+    }
+
+    /// The installation's own PostgreSQL, by what the operator says, else by its name or
+    /// its image.
+    pub fn is_database(&self, service: &str, image: &str) -> bool {
+        match self.database_service {
+            Some(named) => named == service,
+            None => service == "postgres" || Reference::parse(image).name().contains("postgres"),
+        }
     }
 
     /// The services named in settings of their own.

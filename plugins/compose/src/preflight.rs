@@ -124,7 +124,7 @@ fn database(survey: &Survey, targets: &[Target], options: &Options, problems: &m
     if let Err(error) = &survey.schemas {
         problems.push(format!("migrations of the database: {}", error.text()));
     }
-    let Some(target) = targets.iter().find(|t| t.service == options.database_service) else {
+    let Some(target) = targets.iter().find(|t| options.is_database(&t.service, &t.before)) else {
         return;
     };
     let now = version_of(database.server_version.split(' ').next().unwrap_or_default());

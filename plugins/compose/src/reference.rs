@@ -31,6 +31,11 @@ impl<'a> Reference<'a> {
         self.repository.rfind('/').map_or("", |slash| &self.repository[..slash])
     }
 
+    /// The last component of the repository.
+    pub fn name(&self) -> &'a str {
+        self.repository.rsplit('/').next().unwrap_or_default()
+    }
+
     pub fn tag_or_latest(&self) -> &'a str {
         self.tag.unwrap_or("latest")
     }

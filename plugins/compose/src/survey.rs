@@ -49,7 +49,8 @@ pub fn look(options: &Options) -> Result<Survey, Refusal> {
         dump_target: sql::get_dump_target(),
     };
     for service in survey.services.iter().filter(|service| !service.containers.is_empty()) {
-        if service.name == options.database_service || options.never_asked(&service.name) {
+        if options.is_database(&service.name, &service.image) || options.never_asked(&service.name)
+        {
             continue;
         }
         match find_health(service, options).map_err(Refusal::Usage)? {

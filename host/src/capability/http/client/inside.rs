@@ -55,7 +55,7 @@ impl Tool {
             }
             Self::Wget => vec![
                 "wget",
-                "-q",
+                "-nv",
                 "-S",
                 "-O",
                 "-",
@@ -67,8 +67,9 @@ impl Tool {
                 &seconds,
                 &url,
             ],
+            // Its own -T makes some builds crash.
             Self::SmallWget => {
-                vec!["wget", "-q", "-S", "-O", "-", "-Y", "off", "-T", &seconds, &url]
+                vec!["timeout", &seconds, "wget", "-q", "-S", "-O", "-", "-Y", "off", &url]
             }
             Self::Python => {
                 let port = port.to_string();
@@ -82,19 +83,18 @@ impl Tool {
 
     /// `None` when this tool cannot be used here.
     fn read(self, probe: &Probe) -> Option<Result<Response>> {
-        if matches!(probe.code, 126 | 127) {
+        let odd = ["unrecognized option", "invalid option"];
+        if matches!(probe.code, 126 | 127) || odd.iter().any(|odd| probe.stderr.contains(odd)) {
             return None;
         }
-        let parsed = match self {
-            Self::Curl | Self::Python => parse(&probe.stdout),
-            Self::Wget | Self::SmallWget => {
-                if probe.stderr.contains("unrecognized option")
-                    || probe.stderr.contains("invalid option")
-                {
-                    return None;
-                }
+        let parsed = match (self, probe.code) {
+            (Self::Curl | Self::Python, 0) => parse(&probe.stdout),
+            // 8 and 1: a status of 4xx or 5xx.
+            (Self::Wget, 0 | 8) | (Self::SmallWget, 0 | 1) => {
                 parse_wget(&probe.stderr, &probe.stdout)
             }
+            // An answer that broke off is none.
+            _ => None,
         };
         Some(parsed.ok_or_else(|| self.failure(probe)).and_then(limited))
     }
@@ -102,7 +102,8 @@ impl Tool {
     fn failure(self, probe: &Probe) -> Error {
         let said =
             probe.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
-        let late = matches!((self, probe.code), (Self::Curl, 28)) || said.contains("timed out");
+        let late = matches!((self, probe.code), (Self::Curl, 28) | (Self::SmallWget, 124 | 143))
+            || said.contains("timed out");
         let kind = if late { Kind::TimedOut } else { Kind::Unavailable };
         Error::new(kind, shortened(&one_line(said.trim()), 1000))
     }
@@ -209,6 +210,9 @@ mod tests {
             read(Tool::Curl, 28, "", "curl: (28) x").unwrap().unwrap_err().kind,
             Kind::TimedOut
         );
+        let cut = "  HTTP/1.1 200 OK\n";
+        assert!(read(Tool::Wget, 4, "hal", cut).unwrap().is_err());
+        assert!(read(Tool::Curl, 18, "HTTP/1.1 200 OK\r\n\r\nhal", "").unwrap().is_err());
         assert_eq!(read(Tool::Wget, 4, "", "").unwrap().unwrap_err().message, "no answer");
     }
 }

@@ -126,7 +126,7 @@ async fn the_probe_inside_is_the_last_way_and_is_not_repeated_without_a_tool() {
     for _ in 0..3 {
         assert_eq!(asking.get(&service(), "/", SECOND).await.unwrap_err().kind, Kind::Unavailable);
     }
-    assert_eq!(*fake.probes.lock().unwrap(), ["curl", "wget", "wget", "python3"]);
+    assert_eq!(*fake.probes.lock().unwrap(), ["curl", "wget", "timeout", "python3"]);
 }
 
 #[tokio::test]
