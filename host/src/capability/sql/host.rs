@@ -29,7 +29,11 @@ impl Host for Context {
     }
 
     async fn get_dump_target(&mut self) -> Result<DumpTarget> {
-        self.read("sql.get-dump-target", async |s| Ok(s.backups.target().await?.into())).await
+        self.read("sql.get-dump-target", async |s| {
+            s.backups.check_same(&s.sql).await?;
+            Ok(s.backups.target().await?.into())
+        })
+        .await
     }
 
     async fn list_backups(&mut self) -> Result<Vec<Backup>> {

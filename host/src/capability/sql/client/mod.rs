@@ -81,6 +81,11 @@ impl Client {
         Self { connections, limits }
     }
 
+    /// The configuration has a connection of this name.
+    pub fn is_named(&self, connection: &str) -> bool {
+        matches!(self.connections.get(connection), Some(Connection::Named(_)))
+    }
+
     pub async fn info(&self, connection: &str) -> Result<Database> {
         let rows = self.query(connection, INFO, &[]).await?.rows;
         let number = |value: &i64| u64::try_from(*value).unwrap_or(0);

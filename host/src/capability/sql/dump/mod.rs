@@ -21,12 +21,12 @@ use tokio::task::spawn_blocking;
 use self::compress::{Broken, Written};
 use self::partial::Partial;
 use crate::capability::error::{Error, Result};
-use crate::capability::sql::client::INTERNAL;
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
+use crate::capability::sql::client::{Client, INTERNAL};
 use crate::capability::sql::locate::{Exit, Server};
 use crate::capability::sql::manifest::{self, Manifest};
-use crate::capability::sql::types::{Backup, DumpTarget, Facts, Listing, Progress};
+use crate::capability::sql::types::{Backup, DumpTarget, Facts, Listing, Progress, Value};
 use crate::text::{one_line, shortened};
 
 /// Between two calls of the progress function.
@@ -45,6 +45,9 @@ const CENSUS: &str = "SELECT json_build_array(current_setting('server_version'),
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
     AND n.nspname !~ '^pg_(toast|temp)' AND NOT EXISTS (SELECT FROM pg_depend d \
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+
+/// Which database of which cluster this is.
+const IDENTITY: &str = "SELECT json_build_array(system_identifier::text, current_database())::text FROM pg_control_system()";
 
 pub struct Dumps {
     server: Option<Arc<dyn Server>>,
@@ -72,6 +75,30 @@ impl Dumps {
         };
         let directory = self.directory.clone();
         blocking(move || target::look(&directory, &mounts)).await
+    }
+
+    /// Makes sure that the database of "internal" is the one that a dump would be of, where
+    /// the configuration names it by address.
+    ///
+    /// Errors: `Failed` when it is another one, or when it cannot be told.
+    pub async fn check_same(&self, sql: &Client) -> Result<()> {
+        if !sql.is_named(INTERNAL) {
+            return Ok(());
+        }
+        let server =
+            self.server.as_ref().ok_or_else(|| Error::failed("there is no database to dump"))?;
+        let logins = login::for_dumps(&server.environment().await?);
+        let (_, here) = Access::find(server.as_ref(), logins, &[IDENTITY]).await?;
+        let rows = sql.query(INTERNAL, IDENTITY, &[]).await?.rows;
+        match rows.first().and_then(|row| row.first()) {
+            Some(Value::Text(there)) if there.trim() == here.trim() => Ok(()),
+            _ => Err(Error::failed(format!(
+                "the configuration's connection \"internal\" leads to another database than {}, \
+                 where backups are made",
+                server.describe()
+            ))
+            .hint("mend the connection, or leave it out")),
+        }
     }
 
     pub async fn backups(&self) -> Result<Listing> {
