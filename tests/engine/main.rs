@@ -1,1 +1,18 @@
-//! Tests against the real engine.
+//! Whole runs against the real engine, a real registry and a real PostgreSQL.
+//!
+//! Installations are shared (see `tessallite_up_tests::installation`): a test that shows
+//! that it left one untouched spares the next one a reset.
+
+mod backup;
+mod broken_releases;
+mod engine_faults;
+mod interrupted;
+mod literal;
+mod moving;
+mod plugin_files;
+mod project_faults;
+mod registry;
+mod registry_faults;
+mod storage_faults;
+mod upgraded;
+mod variable;

@@ -1,1 +1,24 @@
-//! What the tests have in common.
+//! What the tests of whole runs have in common: installations on the real engine, the
+//! program as an operator starts it, and the faults that the world outside can have.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "used by tests only: whatever is not as expected ends the test"
+)]
+
+pub mod events;
+pub mod fake_engine;
+pub mod fake_registry;
+pub mod fingerprint;
+mod http;
+pub mod installation;
+pub mod place;
+pub mod process;
+pub mod program;
+pub mod template;
+
+pub use fingerprint::Fingerprint;
+pub use installation::Installation;
+pub use program::{Outcome, Program};
+pub use template::Template;

@@ -31,10 +31,7 @@ impl Description {
     /// Something that the plugin will ask for, such as "docker.deploy", and why.
     #[must_use]
     pub fn request(mut self, function: &str, reason: &str) -> Self {
-        self.requests.push(Permission {
-            function: function.into(),
-            reason: reason.into(),
-        });
+        self.requests.push(Permission { function: function.into(), reason: reason.into() });
         self
     }
 }
@@ -69,11 +66,7 @@ impl Step {
 impl Plan {
     /// Without steps, notes and facts.
     pub fn new() -> Self {
-        Self {
-            steps: Vec::new(),
-            notes: Vec::new(),
-            facts: Vec::new(),
-        }
+        Self { steps: Vec::new(), notes: Vec::new(), facts: Vec::new() }
     }
 
     /// One more step, after those there are.
@@ -107,11 +100,7 @@ impl Default for Plan {
 impl Extension {
     /// Without steps, notes and facts.
     pub fn new() -> Self {
-        Self {
-            steps: Vec::new(),
-            notes: Vec::new(),
-            facts: Vec::new(),
-        }
+        Self { steps: Vec::new(), notes: Vec::new(), facts: Vec::new() }
     }
 
     /// One more step. `First` and `Last` keep the order in which they are given; of two
@@ -179,10 +168,7 @@ impl Outcome {
 
 impl Default for Outcome {
     fn default() -> Self {
-        Self {
-            facts: Vec::new(),
-            report: Vec::new(),
-        }
+        Self { facts: Vec::new(), report: Vec::new() }
     }
 }
 

@@ -10,11 +10,7 @@ pub struct Facts<'a>(pub &'a [Fact]);
 impl<'a> Facts<'a> {
     /// The last one of this name.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.0
-            .iter()
-            .rev()
-            .find(|fact| fact.name == name)
-            .map(|fact| fact.value.as_str())
+        self.0.iter().rev().find(|fact| fact.name == name).map(|fact| fact.value.as_str())
     }
 
     /// The facts whose names begin with `prefix`, with the rest of their names.
@@ -40,12 +36,7 @@ impl<'a> Settings<'a> {
 
     /// As the operator wrote it.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.0
-            .settings
-            .iter()
-            .rev()
-            .find(|s| s.name == name)
-            .map(|s| s.value.as_str())
+        self.0.settings.iter().rev().find(|s| s.name == name).map(|s| s.value.as_str())
     }
 
     /// `true`, `yes` and `1` are yes; `false`, `no` and `0` are no; absent is no.
@@ -56,9 +47,7 @@ impl<'a> Settings<'a> {
         match self.get(name) {
             None | Some("false" | "no" | "0") => Ok(false),
             Some("true" | "yes" | "1") => Ok(true),
-            Some(other) => Err(format!(
-                "the setting {name} must be true or false, not {other:?}"
-            )),
+            Some(other) => Err(format!("the setting {name} must be true or false, not {other:?}")),
         }
     }
 
@@ -76,13 +65,8 @@ impl<'a> Settings<'a> {
 
     /// The items of a comma-separated list; absent: `None`.
     pub fn list(&self, name: &str) -> Option<Vec<&'a str>> {
-        self.get(name).map(|value| {
-            value
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .collect()
-        })
+        self.get(name)
+            .map(|value| value.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
     }
 }
 

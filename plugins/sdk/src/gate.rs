@@ -61,14 +61,8 @@ struct Waiting<'a> {
 /// # Errors
 /// `TimedOut` when a gate has not passed in its time, naming every such service.
 pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
-    let mut open: Vec<Waiting> = gates
-        .iter()
-        .map(|gate| Waiting {
-            gate,
-            answers: 0,
-            last: String::new(),
-        })
-        .collect();
+    let mut open: Vec<Waiting> =
+        gates.iter().map(|gate| Waiting { gate, answers: 0, last: String::new() }).collect();
     let started = host::elapsed();
     let mut pause = FIRST_PAUSE_MS;
     loop {
@@ -80,21 +74,15 @@ pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
             return Ok(());
         }
         let seconds = host::elapsed().saturating_sub(started) / 1000;
-        let late: Vec<&Waiting> = open
-            .iter()
-            .filter(|w| seconds >= u64::from(w.gate.timeout_s))
-            .collect();
+        let late: Vec<&Waiting> =
+            open.iter().filter(|w| seconds >= u64::from(w.gate.timeout_s)).collect();
         if !late.is_empty() {
             return Err(too_late(&late));
         }
         host::sleep(pause);
         // A service that has begun to answer is asked again at once.
         let answering = open.iter().any(|waiting| waiting.answers > 0);
-        pause = if answering {
-            FIRST_PAUSE_MS
-        } else {
-            (pause * 3 / 2).min(LONGEST_PAUSE_MS)
-        };
+        pause = if answering { FIRST_PAUSE_MS } else { (pause * 3 / 2).min(LONGEST_PAUSE_MS) };
     }
 }
 
@@ -176,9 +164,7 @@ fn container_not_well(container: &Container) -> Option<String> {
 fn too_late(late: &[&Waiting]) -> Error {
     let mut names = Vec::new();
     for waiting in late {
-        let Gate {
-            service, timeout_s, ..
-        } = waiting.gate;
+        let Gate { service, timeout_s, .. } = waiting.gate;
         host::report_gate(service, &GateState::Failed(waiting.last.clone()));
         names.push(format!("{service} after {timeout_s} s ({})", waiting.last));
     }

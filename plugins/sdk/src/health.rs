@@ -50,18 +50,10 @@ const TIMEOUT_MS: u32 = 5_000;
 /// Those of `http.get`.
 pub fn ask(service: &str, port: u16, convention: &Convention) -> Result<Option<Answer>, Error> {
     for path in &convention.paths {
-        let endpoint = Endpoint::Service(ServicePort {
-            service: service.into(),
-            port,
-        });
+        let endpoint = Endpoint::Service(ServicePort { service: service.into(), port });
         let response = http::get(&endpoint, path, TIMEOUT_MS)?;
         if response.status != 404 {
-            return Ok(Some(judge(
-                path,
-                response.status,
-                &response.body,
-                convention,
-            )));
+            return Ok(Some(judge(path, response.status, &response.body, convention)));
         }
     }
     Ok(None)
@@ -70,33 +62,19 @@ pub fn ask(service: &str, port: u16, convention: &Convention) -> Result<Option<A
 /// What an HTTP answer means under a convention.
 pub fn judge(path: &str, status: u16, body: &[u8], convention: &Convention) -> Answer {
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let said = json
-        .as_ref()
-        .and_then(|json| json.get("status"))
-        .and_then(|said| said.as_str());
+    let said = json.as_ref().and_then(|json| json.get("status")).and_then(|said| said.as_str());
     let said_well = said.is_none_or(|said| {
-        convention
-            .healthy
-            .iter()
-            .any(|healthy| healthy.eq_ignore_ascii_case(said))
+        convention.healthy.iter().any(|healthy| healthy.eq_ignore_ascii_case(said))
     });
     let migration = json.as_ref().and_then(|json| {
-        convention
-            .migration_fields
-            .iter()
-            .find_map(|field| json.get(field))
-            .map(as_text)
+        convention.migration_fields.iter().find_map(|field| json.get(field)).map(as_text)
     });
     let healthy = (200..300).contains(&status) && said_well;
     let text = match said {
         Some(said) => format!("GET {path}: {status} {said}"),
         None => format!("GET {path}: {status}"),
     };
-    Answer {
-        healthy,
-        text,
-        migration,
-    }
+    Answer { healthy, text, migration }
 }
 
 fn as_text(value: &serde_json::Value) -> Option<String> {
@@ -112,12 +90,7 @@ mod tests {
     use super::*;
 
     fn judged(status: u16, body: &str) -> Answer {
-        judge(
-            "/api/health",
-            status,
-            body.as_bytes(),
-            &Convention::default(),
-        )
+        judge("/api/health", status, body.as_bytes(), &Convention::default())
     }
 
     #[test]
@@ -136,10 +109,7 @@ mod tests {
 
     #[test]
     fn a_migration_that_is_not_known_yet_is_told_apart_from_none_at_all() {
-        assert_eq!(
-            judged(200, r#"{"status":"ok","schema_revision":null}"#).migration,
-            Some(None)
-        );
+        assert_eq!(judged(200, r#"{"status":"ok","schema_revision":null}"#).migration, Some(None));
         assert_eq!(judged(200, r#"{"status":"ok"}"#).migration, None);
     }
 

@@ -86,8 +86,8 @@ pub mod prelude {
 /// A procedure. Each call comes to a fresh instance: what a later call needs has to
 /// be in the plan, or in the facts that are returned.
 pub trait Procedure {
-    /// What the plugin is and what it will ask for. Every call of the host but
-    /// [`host::log`] is denied here.
+    /// What the plugin is and what it will ask for. Every call that could reach the outside
+    /// world is denied here.
     fn describe() -> Description;
 
     /// The steps, with all that they will change. Reads only; a change is answered with
@@ -115,9 +115,7 @@ macro_rules! export {
         // Elsewhere than in a component there is nobody to export to: this is how the
         // plugin's unit tests run on the machine that builds it.
         #[cfg(not(target_family = "wasm"))]
-        const _: fn(
-            &$crate::Request,
-        ) -> Result<$crate::Proposal, $crate::Refusal> =
+        const _: fn(&$crate::Request) -> Result<$crate::Proposal, $crate::Refusal> =
             <$procedure as $crate::Procedure>::make_plan;
         #[cfg(target_family = "wasm")]
         const _: () = {
