@@ -53,7 +53,8 @@ fn a_service_that_never_gets_healthy_ends_the_run_after_the_timeout() {
 #[test]
 fn a_migration_that_fails_half_way_stops_the_run_at_model_service() {
     let installation = Installation::borrow(Template::Variable);
-    let outcome = installation.upgrade(&["--to", "1.5.0-halfway", "--soak", "1", "--timeout", "20"]);
+    let outcome =
+        installation.upgrade(&["--to", "1.5.0-halfway", "--soak", "1", "--timeout", "20"]);
     assert_tells_what_now(&outcome);
     outcome
         .says("model-service-1 exited with code 1")
@@ -109,7 +110,11 @@ fn a_service_that_dies_in_the_soak_ends_the_run() {
     assert_eq!(failed[0]["step"], "soak", "{failed:?}");
     let diagnosis = events::named(&events, "diagnosis");
     assert_eq!(diagnosis[0]["service"], "gateway");
-    assert!(diagnosis[0].to_string().contains("fatal: session table corrupted"), "{}", diagnosis[0]);
+    assert!(
+        diagnosis[0].to_string().contains("fatal: session table corrupted"),
+        "{}",
+        diagnosis[0]
+    );
     assert!(!diagnosis[0]["containers"][0]["health_log"].as_array().unwrap().is_empty());
 }
 

@@ -67,7 +67,8 @@ fn an_interrupt_at_a_gate_tells_the_state_and_the_same_upgrade_goes_on_from_ther
     let installation = Installation::borrow(Template::Variable);
     let wanted = ["--to", "1.5.0-slow", "--soak", "1", "--output", "json"];
     let mut run = installation.program(["--yes"]).args(wanted).start();
-    let waiting = |event: &Value| events::name(event) == "gate" && event["service"] == "model-service";
+    let waiting =
+        |event: &Value| events::name(event) == "gate" && event["service"] == "model-service";
     run.wait_for_event("the gate of model-service", waiting);
     run.interrupt();
     let outcome = run.finish();

@@ -6,6 +6,7 @@
 mod backup;
 mod broken_releases;
 mod engine_faults;
+mod hostile;
 mod interrupted;
 mod literal;
 mod moving;
@@ -16,3 +17,4 @@ mod registry_faults;
 mod storage_faults;
 mod upgraded;
 mod variable;
+mod vendor_guide;

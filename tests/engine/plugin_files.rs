@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use tessallite_up_tests::{Installation, Template, place};
+use tessallite_up_tests::{Installation, Project, Template, place};
 
 const OURS: &[u8] = b"@0.1.0";
 const OTHER: &[u8] = b"@0.2.0";
 
 #[test]
 fn files_that_are_no_plugins_are_refused_with_what_they_are() {
-    let installation = Installation::borrow(Template::Variable);
+    let project = Project::copy(Template::Variable);
     let dir = tempfile::tempdir().unwrap();
     let component = fs::read(place::bundled_procedure()).unwrap();
     let truncated = &component[..component.len() / 2];
@@ -23,30 +23,28 @@ fn files_that_are_no_plugins_are_refused_with_what_they_are() {
     ] {
         let path = dir.path().join(name);
         fs::write(&path, content).unwrap();
-        let outcome = installation.upgrade(&["--to", "1.5.0", "--plugin", path.to_str().unwrap()]);
+        let outcome = project.upgrade(&["--to", "1.5.0", "--plugin", path.to_str().unwrap()]);
         outcome.code(2).says(name).says(says);
     }
-    installation.assert_untouched();
+    project.assert_untouched();
 }
 
 #[test]
 fn another_version_of_the_contract_is_named_beside_ours() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("other.wasm");
-    fs::write(&path, with_another_contract(&fs::read(place::bundled_procedure()).unwrap())).unwrap();
-    let program = tessallite_up_tests::Program::new(dir.path());
-    let outcome = program.args(["plugin", "inspect", path.to_str().unwrap()]).run();
+    let other = with_another_contract(&fs::read(place::bundled_procedure()).unwrap());
+    let directory = Project::of([("other.wasm".to_owned(), other)]);
+    let outcome = directory.program(["plugin", "inspect", "./other.wasm"]).run();
     outcome.code(2).says("@0.2.0").says("this host speaks tessallite:up@0.1.0");
 }
 
 #[test]
 fn a_plugin_that_does_not_exist_is_named() {
-    let installation = Installation::borrow(Template::Variable);
-    let path = installation.upgrade(&["--to", "1.5.0", "--plugin", "./nowhere.wasm"]);
+    let project = Project::copy(Template::Variable);
+    let path = project.upgrade(&["--to", "1.5.0", "--plugin", "./nowhere.wasm"]);
     path.code(2).says("./nowhere.wasm").says("No such file").never_says("defect");
-    let name = installation.upgrade(&["--to", "1.5.0", "--plugin", "nothing"]);
+    let name = project.upgrade(&["--to", "1.5.0", "--plugin", "nothing"]);
     name.code(2).says("there is no plugin \"nothing\"").says("tessallite-up plugin list");
-    installation.assert_untouched();
+    project.assert_untouched();
 }
 
 #[test]

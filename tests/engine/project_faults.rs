@@ -3,30 +3,29 @@
 use std::fs;
 
 use tessallite_up_tests::process::docker;
-use tessallite_up_tests::{Installation, Program, Template};
+use tessallite_up_tests::{Installation, Project, Template};
 
 #[test]
 fn a_directory_without_a_project_is_no_installation() {
-    let dir = tempfile::tempdir().unwrap();
-    let outcome = Program::new(dir.path()).args(["--to", "1.5.0", "--yes"]).run();
+    let empty = Project::of([] as [(String, &str); 0]);
+    let outcome = empty.upgrade(&["--to", "1.5.0"]);
     outcome.code(2).says("there is no Compose project in").says("docker-compose.yml");
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    empty.assert_untouched();
 }
 
 #[test]
 fn a_directory_that_does_not_exist_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let wanted = ["--to", "1.5.0", "--yes", "--project-dir", "not/here"];
-    Program::new(dir.path()).args(wanted).run().code(2).says("not/here does not exist");
+    let empty = Project::of([] as [(String, &str); 0]);
+    let wanted = ["--to", "1.5.0", "--project-dir", "not/here"];
+    empty.upgrade(&wanted).code(2).says("not/here does not exist");
+    empty.assert_untouched();
 }
 
 #[test]
 fn a_compose_file_that_is_no_yaml_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("compose.yml"), "services:\n  gateway: [\n").unwrap();
-    let outcome = Program::new(dir.path()).args(["--to", "1.5.0", "--yes"]).run();
-    outcome.code(2).says("yaml: line 2");
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    let project = Project::of([("compose.yml".to_owned(), "services:\n  gateway: [\n")]);
+    project.upgrade(&["--to", "1.5.0"]).code(2).says("yaml: line 2");
+    project.assert_untouched();
 }
 
 #[test]
@@ -36,13 +35,16 @@ fn a_release_with_a_service_that_the_project_does_not_have_is_refused() {
     let images = "version = \"1.5.0\"\n[images]\nai-service = \"127.0.0.1:5055/tessallite/ai-service:1.5.0\"\n";
     fs::write(release.path(), images).unwrap();
     let outcome = installation.upgrade(&["--release", release.path().to_str().unwrap()]);
-    outcome.code(3).says("services that the project does not have: ai-service").says("query-router");
+    outcome
+        .code(3)
+        .says("services that the project does not have: ai-service")
+        .says("query-router");
     installation.assert_untouched();
 }
 
 #[test]
 fn a_release_manifest_that_makes_no_sense_is_refused() {
-    let installation = Installation::borrow(Template::Variable);
+    let project = Project::copy(Template::Variable);
     let release = tempfile::NamedTempFile::new().unwrap();
     for (content, says) in [
         ("version = ", "is not a valid release manifest"),
@@ -50,9 +52,9 @@ fn a_release_manifest_that_makes_no_sense_is_refused() {
         ("[images]\ngateway = \"r/gateway:1.5.0@sha256:12\"", "the digest of gateway"),
     ] {
         fs::write(release.path(), content).unwrap();
-        installation.upgrade(&["--release", release.path().to_str().unwrap()]).code(2).says(says);
+        project.upgrade(&["--release", release.path().to_str().unwrap()]).code(2).says(says);
     }
-    installation.assert_untouched();
+    project.assert_untouched();
 }
 
 #[test]
@@ -61,7 +63,8 @@ fn a_digest_other_than_the_promised_one_is_refused() {
     let release = tempfile::NamedTempFile::new().unwrap();
     let digest = format!("sha256:{}", "0".repeat(64));
     let image = format!("127.0.0.1:5055/tessallite/gateway:1.5.0@{digest}");
-    fs::write(release.path(), format!("version = \"1.5.0\"\n[images]\ngateway = \"{image}\"\n")).unwrap();
+    fs::write(release.path(), format!("version = \"1.5.0\"\n[images]\ngateway = \"{image}\"\n"))
+        .unwrap();
     let outcome = installation.upgrade(&["--release", release.path().to_str().unwrap()]);
     outcome.code(3).says(&digest).says("gateway");
     installation.assert_untouched();
@@ -103,7 +106,7 @@ fn a_service_that_is_not_well_before_the_upgrade_is_to_be_mended_first() {
     let paused = installation.upgrade(&["--to", "1.5.0"]);
     docker(&["unpause", &optimizer]);
     paused.code(3).says("optimizer is not healthy before the upgrade").says("paused");
-    installation.assert_untouched();
+    installation.assert_same_state();
 
     docker(&["stop", "--time", "5", &optimizer]);
     let stopped = installation.upgrade(&["--to", "1.5.0"]);
@@ -121,7 +124,8 @@ fn a_database_that_does_not_let_us_in_is_refused() {
     );
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), config).unwrap();
-    let outcome = installation.upgrade(&["--to", "1.5.0", "--config", file.path().to_str().unwrap()]);
+    let outcome =
+        installation.upgrade(&["--to", "1.5.0", "--config", file.path().to_str().unwrap()]);
     outcome.code(3).says("database").says("somebody").never_says("secret-word");
     installation.assert_untouched();
 }

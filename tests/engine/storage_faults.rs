@@ -16,7 +16,8 @@ fn a_backup_directory_that_is_read_only_is_refused() {
     let backups = tempfile::tempdir().unwrap();
     let dir = backups.path().to_str().unwrap();
     let mounts = format!("mount -t tmpfs -o ro none {dir}");
-    let outcome = installation.program(WANTED).args(["--backup-dir", dir]).with_mounts(&mounts).run();
+    let outcome =
+        installation.program(WANTED).args(["--backup-dir", dir]).with_mounts(&mounts).run();
     outcome.code(3).says("backup directory").says("read-only").says(dir);
     installation.assert_untouched();
 }
@@ -27,7 +28,8 @@ fn a_backup_directory_without_room_is_refused() {
     let backups = tempfile::tempdir().unwrap();
     let dir = backups.path().to_str().unwrap();
     let mounts = format!("mount -t tmpfs -o size=64k none {dir}");
-    let outcome = installation.program(WANTED).args(["--backup-dir", dir]).with_mounts(&mounts).run();
+    let outcome =
+        installation.program(WANTED).args(["--backup-dir", dir]).with_mounts(&mounts).run();
     outcome.code(3).says("the backup may need").says("64.0 KiB left").says("--backup-dir");
     installation.assert_untouched();
 }
@@ -73,7 +75,10 @@ fn a_backup_that_runs_out_of_room_fails_the_run_before_anything_is_changed() {
     running.wait_for_event("the plan", |event| events::name(event) == "plan_made");
     // Somebody else fills the disk in the meantime.
     let there = format!("/proc/{}/root{dir}", running.id());
-    let _ = Command::new("dd").args(["if=/dev/zero", "bs=1M"]).arg(format!("of={there}/other")).output();
+    let _ = Command::new("dd")
+        .args(["if=/dev/zero", "bs=1M"])
+        .arg(format!("of={there}/other"))
+        .output();
     let outcome = running.finish();
     outcome.code(3);
     let events = outcome.events();

@@ -18,7 +18,8 @@ pub fn assert_runs(installation: &Installation, after: &Fingerprint, tag: &str) 
             registry::assert_is(image, service, tag);
         }
     }
-    let database = |containers: &std::collections::BTreeMap<String, String>| containers["postgres/1"].clone();
+    let database =
+        |containers: &std::collections::BTreeMap<String, String>| containers["postgres/1"].clone();
     assert_eq!(
         database(&installation.containers()),
         database(installation.containers_before()),
@@ -30,12 +31,19 @@ pub fn assert_runs(installation: &Installation, after: &Fingerprint, tag: &str) 
 /// they do not name is as before.
 pub fn assert_migrated_to_0008(installation: &Installation, after: &Fingerprint) {
     let (old, new) = (installation.before().of("table"), after.of("table"));
-    let changed: BTreeSet<&str> =
-        new.iter().filter(|(table, rows)| old.get(*table) != Some(*rows)).map(|(t, _)| *t).collect();
-    let mut expected: BTreeSet<String> =
-        ["alembic_version", "feature_flags", "tenants", "users"].map(|table| format!("tess_system.{table}")).into();
+    let changed: BTreeSet<&str> = new
+        .iter()
+        .filter(|(table, rows)| old.get(*table) != Some(*rows))
+        .map(|(t, _)| *t)
+        .collect();
+    let mut expected: BTreeSet<String> = ["alembic_version", "feature_flags", "tenants", "users"]
+        .map(|table| format!("tess_system.{table}"))
+        .into();
     for tenant in ["acme_meta", "\"globex-eu_meta\"", "initech_meta"] {
-        expected.extend(["alembic_version", "dimensions", "measures", "models"].map(|t| format!("{tenant}.{t}")));
+        expected.extend(
+            ["alembic_version", "dimensions", "measures", "models"]
+                .map(|t| format!("{tenant}.{t}")),
+        );
     }
     assert_eq!(changed, expected.iter().map(String::as_str).collect());
     let gone: Vec<_> = old.keys().filter(|table| !new.contains_key(*table)).collect();
@@ -54,7 +62,13 @@ pub fn revisions(installation: &Installation) -> String {
 
 /// The file differs from what it was in these places only.
 #[track_caller]
-pub fn assert_rewritten(installation: &Installation, file: &str, from: &str, to: &str, times: usize) {
+pub fn assert_rewritten(
+    installation: &Installation,
+    file: &str,
+    from: &str,
+    to: &str,
+    times: usize,
+) {
     let before = String::from_utf8(installation.read_before(file)).expect("text");
     let after = String::from_utf8(installation.read(file)).expect("text");
     assert_eq!(after, before.replace(from, to), "{file}");

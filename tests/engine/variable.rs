@@ -1,7 +1,7 @@
 //! Upgrades of an installation whose tag is a variable in `.env`.
 
 use tessallite_up_tests::process::docker;
-use tessallite_up_tests::{Installation, Template, events};
+use tessallite_up_tests::{Installation, Project, Template, events};
 
 use crate::registry::REGISTRY;
 use crate::upgraded::{
@@ -19,7 +19,13 @@ fn the_documented_command_upgrades_services_and_data_and_a_second_one_finds_noth
     let after = installation.fingerprint();
     assert_runs(&installation, &after, "1.5.0");
     assert_migrated_to_0008(&installation, &after);
-    assert_rewritten(&installation, ".env", "\"1.4.0\"   # all services", "\"1.5.0\"   # all services", 1);
+    assert_rewritten(
+        &installation,
+        ".env",
+        "\"1.4.0\"   # all services",
+        "\"1.5.0\"   # all services",
+        1,
+    );
     assert_files_as_before(&installation, &["docker-compose.yml"]);
 
     let containers = installation.containers();
@@ -89,7 +95,7 @@ fn a_plan_shows_every_change_and_makes_none() {
 
 #[test]
 fn without_a_terminal_and_without_yes_nothing_is_done() {
-    let installation = Installation::borrow(Template::Variable);
-    installation.run(&["--to", "1.5.0"]).code(2).says("--yes was not given");
-    installation.assert_untouched();
+    let project = Project::copy(Template::Variable);
+    project.program(["--to", "1.5.0"]).run().code(2).says("--yes was not given");
+    project.assert_untouched();
 }

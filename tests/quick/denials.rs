@@ -67,25 +67,17 @@ async fn what_is_outside_the_contract_stops_the_plugin() {
     assert!(bench.component.foreign_imports().count() > 0, "the component mentions WASI");
     for action in ["environment", "file", "clock", "random", "print"] {
         let answer = bench.make_plan(&format!("make-plan:{action}")).await;
-        let Err(Error::Trap { call: "make-plan", source, .. }) = answer else {
+        let Err(Error::Trap { call: "make-plan", why, .. }) = answer else {
             panic!("{action}: {answer:?}")
         };
-        let text = format!("{source:#}");
-        assert!(text.contains("wasi:"), "{action}: what was called is not told: {text}");
+        assert!(why.contains("wasi:"), "{action}: what was called is not told: {why}");
     }
     bench.is_well().await;
 }
 
 #[tokio::test]
 async fn a_description_that_lies_is_refused() {
-    let lies = [
-        "shouted-name",
-        "empty-name",
-        "path-as-name",
-        "long-name",
-        "long-summary",
-        "unknown-target",
-    ];
+    let lies = ["path-as-name", "long-summary", "unknown-target"];
     for lie in lies {
         let bench = Bench::baked(&format!("description:{lie}"));
         let answer = bench.component.describe(&bench.caller()).await;

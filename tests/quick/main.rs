@@ -1,14 +1,17 @@
 //! Tests that need no engine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "whatever is not as expected ends the test"
+)]
 
-// What `guide` uses, and it is to stand in the library.
-use tessallite_up_tests::{place, process};
+use tessallite_up_tests::guide;
 
 mod announce;
 mod cache;
 mod denials;
 mod gates;
-#[path = "../src/guide.rs"]
-mod guide;
 mod layers;
 mod limits;
 mod plugin;

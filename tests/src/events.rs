@@ -80,9 +80,9 @@ fn assert_of_one_run(events: &[Value]) {
     for event in &events[place("plan_made")..] {
         assert_eq!(&event["run"], run, "{event}");
     }
-    let first_of_run = events.iter().position(|event| {
-        name(event).starts_with("step_") || name(event).starts_with("effect_")
-    });
+    let first_of_run = events
+        .iter()
+        .position(|event| name(event).starts_with("step_") || name(event).starts_with("effect_"));
     assert!(place("plan_made") < place("run_started"));
     assert!(first_of_run.is_none_or(|first| place("run_started") < first));
     assert_eq!(place("run_finished") + 1, events.len(), "nothing comes after the end");

@@ -136,7 +136,10 @@ impl Images {
             ok("Docker-Distribution-Api-Version: registry/2.0\r\n", b"{}");
         } else if request.path.contains("/manifests/") {
             let digest = &self.manifest_digest;
-            ok(&format!("Content-Type: {MANIFEST}\r\nDocker-Content-Digest: {digest}\r\n"), &self.manifest);
+            ok(
+                &format!("Content-Type: {MANIFEST}\r\nDocker-Content-Digest: {digest}\r\n"),
+                &self.manifest,
+            );
         } else if request.path.ends_with(&self.config_digest) {
             ok(&format!("Content-Type: {CONFIG}\r\n"), &self.config);
         } else {

@@ -113,7 +113,9 @@ impl Vendor {
             // What is compiled on the way is kept; what the guide speaks of is not.
             .env("CARGO_BUILD_BUILD_DIR", target_dir())
             .env("CARGO_NET_OFFLINE", "true")
-            .env_remove("CARGO_TARGET_DIR");
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_DATA_HOME");
         if let Some(installation) = &self.installation {
             shell.env("TESSALLITE_UP_PROJECT_DIR", installation);
         }

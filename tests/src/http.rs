@@ -39,6 +39,9 @@ impl Answer<'_> {
     pub fn head(&self, mut to: impl Write) -> std::io::Result<()> {
         let Self { status, headers, body } = self;
         let length = body.len();
-        write!(to, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n")
+        write!(
+            to,
+            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
+        )
     }
 }

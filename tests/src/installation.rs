@@ -34,18 +34,19 @@ impl Installation {
         fs::create_dir_all(&home).expect("the directory of the installations");
         let (slot, turn) = wait_for("an installation that is free", TURN, || take(template, &home));
         let dir = home.join(slot.name);
+        // Whatever happens to this test: the next one resets.
+        let is_clean = fs::remove_file(kept(&dir, "clean")).is_ok();
         if !is_current(&dir) {
             bring_up(template, slot, &dir);
-        } else if !kept(&dir, "clean").exists() {
+        } else if !(is_clean && is_healthy(&dir)) {
             let reset = place::command("reset");
             if !succeeds(Command::new(reset).arg(&dir)) {
                 bring_up(template, slot, &dir);
             }
         }
         wait_until_healthy(&dir);
-        // Whatever happens to this test: the next one resets.
-        let _ = fs::remove_file(kept(&dir, "clean"));
-        let before = fs::read_to_string(kept(&dir, "fingerprint")).expect("kept when it was brought up");
+        let before =
+            fs::read_to_string(kept(&dir, "fingerprint")).expect("kept when it was brought up");
         let containers = containers(&dir);
         Self { dir, before: Fingerprint::new(before), containers, _turn: turn }
     }
@@ -66,7 +67,8 @@ impl Installation {
 
     /// As it was before the test.
     pub fn read_before(&self, name: &str) -> Vec<u8> {
-        fs::read(kept(&self.dir, "snapshot").join("files").join(name)).expect("part of the snapshot")
+        fs::read(kept(&self.dir, "snapshot").join("files").join(name))
+            .expect("part of the snapshot")
     }
 
     pub fn program<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Program {
@@ -106,8 +108,7 @@ impl Installation {
     ///
     /// # Panics
     /// Something was.
-    pub fn assert_untouched(&self) {
-        assert_eq!(listing(&self.dir), listing(&kept(&self.dir, "snapshot").join("files")));
+    pub fn assert_untouched(self) {
         self.assert_same_state();
         fs::write(kept(&self.dir, "clean"), "").expect("it can be noted");
     }
@@ -116,7 +117,7 @@ impl Installation {
     ///
     /// # Panics
     /// Something was.
-    pub fn assert_untouched_but_recorded(&self) {
+    pub fn assert_untouched_but_recorded(self) {
         assert!(self.path(STATE).join("runs").is_dir(), "the run was not recorded");
         self.forget_records();
         self.assert_untouched();
@@ -126,7 +127,13 @@ impl Installation {
         fs::remove_dir_all(self.path(STATE)).expect("records of runs");
     }
 
-    fn assert_same_state(&self) {
+    /// As [`Installation::assert_untouched`], where the test goes on.
+    ///
+    /// # Panics
+    /// Something was changed.
+    pub fn assert_same_state(&self) {
+        let files = kept(&self.dir, "snapshot").join("files");
+        assert_eq!(names(&self.dir), names(&files), "files have come or gone");
         self.fingerprint().assert_same_as(&self.before);
         assert_eq!(self.containers(), self.containers, "containers were replaced or restarted");
     }
@@ -145,7 +152,9 @@ impl Installation {
     pub fn container(&self, service: &str) -> String {
         let ids = self.compose(&["ps", "--all", "--quiet", "--no-trunc", service]);
         let mut ids = ids.split_whitespace();
-        let (Some(id), None) = (ids.next(), ids.next()) else { panic!("{service}: not one container") };
+        let (Some(id), None) = (ids.next(), ids.next()) else {
+            panic!("{service}: not one container")
+        };
         id.to_owned()
     }
 
@@ -228,15 +237,13 @@ fn bring_up(template: Template, slot: &Slot, dir: &Path) {
 
 /// The containers' own health checks; that it serves is known already.
 fn wait_until_healthy(dir: &Path) {
-    wait_for("an installation that is healthy", HEALTHY, || {
-        let ids = compose(dir, &["ps", "--all", "--quiet"]);
-        let format = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}";
-        let mut args = vec!["inspect", "--format", format];
-        args.extend(ids.split_whitespace());
-        let states = docker(&args);
-        let well = |state: &str| matches!(state.trim_end(), "running" | "running healthy");
-        states.lines().all(well).then_some(())
-    });
+    wait_for("an installation that is healthy", HEALTHY, || is_healthy(dir).then_some(()));
+}
+
+fn is_healthy(dir: &Path) -> bool {
+    let states =
+        inspect_all(dir, "{{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}");
+    states.lines().all(|state| matches!(state, "running" | "running healthy"))
 }
 
 fn fingerprint(dir: &Path) -> Fingerprint {
@@ -244,36 +251,41 @@ fn fingerprint(dir: &Path) -> Fingerprint {
 }
 
 fn containers(dir: &Path) -> BTreeMap<String, String> {
-    let ids = compose(dir, &["ps", "--all", "--quiet"]);
-    let format = "{{index .Config.Labels \"com.docker.compose.service\"}}/{{index .Config.Labels \"com.docker.compose.container-number\"}} {{.Id}} {{.State.StartedAt}} {{.State.Status}}";
-    let mut args = vec!["inspect", "--format", format];
-    args.extend(ids.split_whitespace());
-    let lines = docker(&args);
+    let label = |name: &str| format!("{{{{index .Config.Labels \"com.docker.compose.{name}\"}}}}");
+    let (service, number) = (label("service"), label("container-number"));
+    let lines = inspect_all(
+        dir,
+        &format!("{service}/{number} {{{{.Id}}}} {{{{.State.StartedAt}}}} {{{{.State.Status}}}}"),
+    );
     let pair = |line: &str| line.split_once(' ').map(|(name, id)| (name.to_owned(), id.to_owned()));
     lines.lines().filter_map(pair).collect()
+}
+
+/// A line for each container of the project.
+fn inspect_all(dir: &Path, format: &str) -> String {
+    let ids = compose(dir, &["ps", "--all", "--quiet"]);
+    let mut args = vec!["inspect", "--format", format];
+    args.extend(ids.split_whitespace());
+    docker(&args)
 }
 
 /// Only the files of the installation decide.
 fn compose(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("docker");
     command.arg("compose").args(args).current_dir(dir);
-    let ours = std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME" || name == "DOCKER_HOST");
+    let ours = std::env::vars_os()
+        .filter(|(name, _)| name == "PATH" || name == "HOME" || name == "DOCKER_HOST");
     let ours: Vec<_> = ours.collect();
     run(command.env_clear().envs(ours))
 }
 
-/// Every file below a directory and what is in it. A directory without any counts, too.
-fn listing(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let content = |path: &Path| match path.is_dir() {
-        true => Vec::new(),
-        false => fs::read(path).expect("it can be read"),
-    };
-    let below = |path: &Path| path.strip_prefix(dir).expect("it is below").to_owned();
-    files_below(dir).iter().map(|path| (below(path), content(path))).collect()
+fn names(dir: &Path) -> Vec<PathBuf> {
+    let name = |path: &PathBuf| path.strip_prefix(dir).expect("it is below").to_owned();
+    files_below(dir).iter().map(name).collect()
 }
 
-/// In order; of directories, only the empty ones.
-fn files_below(dir: &Path) -> Vec<PathBuf> {
+/// What is there, in order; of directories, only the empty ones.
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let mut paths = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {

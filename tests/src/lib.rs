@@ -11,14 +11,17 @@ pub mod events;
 pub mod fake_engine;
 pub mod fake_registry;
 pub mod fingerprint;
+pub mod guide;
 mod http;
 pub mod installation;
 pub mod place;
 pub mod process;
 pub mod program;
+pub mod project;
 pub mod template;
 
 pub use fingerprint::Fingerprint;
 pub use installation::Installation;
 pub use program::{Outcome, Program};
+pub use project::Project;
 pub use template::Template;

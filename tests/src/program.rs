@@ -72,7 +72,16 @@ impl Program {
     #[must_use]
     pub fn with_mounts(self, mounts: &str) -> Self {
         let script = format!("set -e\n{mounts}\nexec \"$@\"");
-        self.started_by(["unshare", "--mount", "--propagation", "private", "sh", "-c", &script, "sh"])
+        self.started_by([
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            &script,
+            "sh",
+        ])
     }
 
     pub fn run(self) -> Outcome {
@@ -89,7 +98,8 @@ impl Program {
             command.env(name, value.unwrap_or_default());
         }
         command.current_dir(self.command.get_current_dir().expect("it was given"));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let stdout = Stream::read(child.stdout.take().expect("piped"));
         let stderr = Stream::read(child.stderr.take().expect("piped"));
         Running { child, stdout, stderr, _home: self.home }

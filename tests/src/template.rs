@@ -24,9 +24,10 @@ impl Template {
     /// project of `variable` takes its name from the directory.
     pub(crate) fn slots(self) -> &'static [Slot] {
         match self {
-            Self::Variable => {
-                &[Slot { name: "variable-1", port: 13110 }, Slot { name: "variable-2", port: 13120 }]
-            }
+            Self::Variable => &[
+                Slot { name: "variable-1", port: 13110 },
+                Slot { name: "variable-2", port: 13120 },
+            ],
             Self::Literal => &[Slot { name: "literal", port: 13130 }],
             Self::Moving => &[Slot { name: "moving", port: 13140 }],
         }

@@ -81,15 +81,18 @@ impl Context {
         T: Serialize + DeserializeOwned + Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let services = self.services()?;
         let ticket = match self.conduct.begin(&effect)? {
             Begun::Go(ticket) => ticket,
             Begun::Answered(value) => return serde_json::from_value(value).map_err(unreadable),
         };
         let conduct = Arc::clone(&self.conduct);
-        let work = work(services);
+        let work = self.services().map(work);
         let task = tokio::spawn(async move {
-            let outcome = work.await.and_then(|done| {
+            let done = match work {
+                Ok(work) => work.await,
+                Err(error) => Err(error),
+            };
+            let outcome = done.and_then(|done| {
                 let value = serde_json::to_value(&done).map_err(unreadable)?;
                 Ok((done, value))
             });

@@ -72,11 +72,13 @@ fn inspect(link: &Link) -> String {
         let _ = writeln!(text, "  {name:<9} {}", one_line(value));
     };
     line("drives", drives);
-    for import in &component.imports {
+    let foreign: Vec<&str> = component.foreign_imports().collect();
+    for import in component.imports.iter().filter(|name| !foreign.contains(&name.as_str())) {
         line("imports", import);
     }
-    for foreign in component.foreign_imports() {
-        line("note", &format!("{foreign} is no part of the contract: calling it stops the plugin"));
+    if !foreign.is_empty() {
+        let list = foreign.join(", ");
+        line("mentions", &format!("{list}: no part of the contract, calling one stops the plugin"));
     }
     for request in &description.requests {
         line("asks for", &format!("{:<22} {}", request.function, request.reason));

@@ -5,7 +5,7 @@ use super::{Error, Result};
 use crate::capability::Kind;
 use crate::contract::{
     BasePlan, Description, Extension, Fact, PlacedStep, Plan as PluginsPlan, Position, Proposal,
-    Refusal, Request, errors,
+    Refusal, Request, Setting, errors,
 };
 use crate::plugin::{Caller, Component};
 
@@ -27,12 +27,29 @@ pub(super) async fn make(links: &[Link], caller: &Caller, request: &Request) -> 
     let mut draft = Draft::default();
     for (number, link) in links.iter().enumerate() {
         let base = (number > 0).then(|| BasePlan { plan: draft.as_base() });
-        let request = Request { base, ..request.clone() };
+        let request = Request { base, ..addressed(request, links, number) };
         let proposal = link.component.make_plan(caller, &request).await?.map_err(refused)?;
         let invalid = |why| Error::InvalidPlan { plugin: link.description.name.clone(), why };
         draft.add(number, link, proposal).map_err(invalid)?;
     }
     Ok(draft)
+}
+
+/// The request with the settings of one plugin: those that begin with its name and a dot,
+/// without them; for the first plugin also those that begin with no plugin's name.
+pub(super) fn addressed(request: &Request, links: &[Link], number: usize) -> Request {
+    let names: Vec<&str> = links.iter().map(|link| link.description.name.as_str()).collect();
+    let settings = settings_of(&request.settings, &names, number);
+    Request { settings, ..request.clone() }
+}
+
+fn settings_of(settings: &[Setting], names: &[&str], number: usize) -> Vec<Setting> {
+    let mine = |setting: &Setting| match setting.name.split_once('.') {
+        Some((plugin, rest)) if names.contains(&plugin) => (names.get(number) == Some(&plugin))
+            .then(|| Setting { name: rest.to_owned(), value: setting.value.clone() }),
+        _ => (number == 0).then(|| setting.clone()),
+    };
+    settings.iter().filter_map(mine).collect()
 }
 
 impl Draft {
@@ -169,6 +186,19 @@ mod tests {
         ];
         draft.place(1, steps).unwrap();
         assert_eq!(ids(&draft), ["1", "2", "4", "a", "b", "3", "c", "5"]);
+    }
+
+    #[test]
+    fn each_plugin_gets_its_own_settings_and_the_first_one_the_rest() {
+        let setting = |name: &str| Setting { name: name.into(), value: String::new() };
+        let all =
+            ["soak", "services.gateway.port", "hello.channel", "compose.timeout"].map(setting);
+        let names = |number| -> Vec<String> {
+            let mine = settings_of(&all, &["compose", "hello"], number);
+            mine.into_iter().map(|setting| setting.name).collect()
+        };
+        assert_eq!(names(0), ["soak", "services.gateway.port", "timeout"]);
+        assert_eq!(names(1), ["channel"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 
-use super::chain::{check_facts, kind_and_text};
+use super::chain::{addressed, check_facts, kind_and_text};
 use super::journal::{Journal, Record};
 use super::permit::{Applying, Ledger, milliseconds};
 use super::plan::{Plan, PlannedStep};
@@ -157,7 +157,8 @@ impl Run<'_> {
             conduct: conduct.clone(),
             run: prepared.plan.run.clone(),
         };
-        let call = link.component.apply(&caller, &prepared.plan.request, &planned.step, &facts);
+        let request = addressed(&prepared.plan.request, &prepared.links, planned.plugin);
+        let call = link.component.apply(&caller, &request, &planned.step, &facts);
         let ended = tokio::select! {
             returned = call => Ok(returned),
             incident = self.monitor.incident(&*self.reporter) => Err(Stop::incident(incident)),

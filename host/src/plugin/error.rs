@@ -40,13 +40,9 @@ pub enum Error {
     Limit { plugin: String, call: &'static str, why: String },
     #[error("the plugin {plugin} did not return from {call} within {} s", limit.as_secs())]
     TimedOut { plugin: String, call: &'static str, limit: Duration },
-    #[error("the plugin {plugin} broke down in {call}")]
-    Trap {
-        plugin: String,
-        call: &'static str,
-        #[source]
-        source: wasmtime::Error,
-    },
+    /// `why` is the cause alone: the frames above it mean nothing to an operator.
+    #[error("the plugin {plugin} broke down in {call}: {why}")]
+    Trap { plugin: String, call: &'static str, why: String },
     #[error("setting up the WebAssembly runtime")]
     Runtime {
         #[source]

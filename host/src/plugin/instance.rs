@@ -13,6 +13,9 @@ use crate::contract::{
     Description, Fact, Outcome, Plugin, Proposal, Refusal, Request, Step, errors,
 };
 
+/// What a plugin may ask for in its description.
+const MOST_REQUESTS: usize = 100;
+
 pub struct State {
     pub(super) context: Context,
     meter: Meter,
@@ -95,7 +98,9 @@ impl Component {
             None => Err(Error::TimedOut { plugin: plugin(), call, limit }),
             Some(Err(source)) => Err(match store.data().why_stopped() {
                 Some(why) => Error::Limit { plugin: plugin(), call, why },
-                None => Error::Trap { plugin: plugin(), call, source },
+                None => {
+                    Error::Trap { plugin: plugin(), call, why: source.root_cause().to_string() }
+                }
             }),
         }
     }
@@ -152,6 +157,10 @@ fn check_description(description: Description, plugin: &str) -> Result<Descripti
         "its name is not made of lower-case letters, digits and hyphens"
     } else if description.summary.len() > 1000 || description.version.len() > 100 {
         "its summary or its version is too long"
+    } else if description.requests.len() > MOST_REQUESTS
+        || description.requests.iter().any(|r| r.function.len() + r.reason.len() > 1000)
+    {
+        "it asks for too many things, or in too many words"
     } else if !matches!(description.target.as_str(), "" | "compose" | "cloudrun") {
         "its target is neither compose nor cloudrun"
     } else {

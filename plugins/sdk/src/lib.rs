@@ -140,7 +140,7 @@ macro_rules! export {
                     <$procedure as $crate::Procedure>::apply(&request, &step, &facts)
                 }
             }
-            $crate::export_bindings!(Exported with_types_in $crate::bindings);
+    $crate::export_bindings!(Exported with_types_in $crate::bindings);
         };
     };
 }

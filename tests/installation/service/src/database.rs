@@ -10,10 +10,7 @@ pub(crate) fn connect() -> Result<Client, String> {
     let port = setting("DB_PORT", "5432");
     Config::new()
         .host(&setting("DB_HOST", "postgres"))
-        .port(
-            port.parse()
-                .map_err(|_| format!("DB_PORT: {port:?} is not a port"))?,
-        )
+        .port(port.parse().map_err(|_| format!("DB_PORT: {port:?} is not a port"))?)
         .dbname(&setting("DB_NAME", "tessallite"))
         .user(&setting("DB_USER", "tessallite"))
         .password(setting("DB_PASS", ""))
@@ -32,9 +29,7 @@ pub(crate) fn tenant_count() -> Result<i64, String> {
 
 /// The server's own words: the error's Display says only "db error".
 pub(crate) fn describe(error: &postgres::Error) -> String {
-    error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), |e| e.message().to_owned())
+    error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_owned())
 }
 
 /// A schema or table name as SQL: tenants' slugs may contain hyphens.
@@ -43,10 +38,7 @@ pub(crate) fn quote(name: &str) -> String {
 }
 
 fn one<T: for<'a> postgres::types::FromSql<'a>>(query: &str) -> Result<T, String> {
-    connect()?
-        .query_one(query, &[])
-        .and_then(|row| row.try_get(0))
-        .map_err(|e| describe(&e))
+    connect()?.query_one(query, &[]).and_then(|row| row.try_get(0)).map_err(|e| describe(&e))
 }
 
 fn setting(name: &str, default: &str) -> String {

@@ -41,11 +41,7 @@ impl Fault {
 
 pub(crate) fn before_serving(identity: &Identity) {
     if identity.fault == Some(Fault::Slow) {
-        let seconds = if identity.role == Role::ModelService {
-            8
-        } else {
-            3
-        };
+        let seconds = if identity.role == Role::ModelService { 8 } else { 3 };
         println!("warming up for {seconds} s");
         thread::sleep(Duration::from_secs(seconds));
     }
@@ -53,10 +49,7 @@ pub(crate) fn before_serving(identity: &Identity) {
 
 pub(crate) fn once_serving(identity: &Identity) {
     if identity.fault == Some(Fault::Crash) {
-        exit_after(
-            Duration::from_secs(1),
-            "fatal: cannot allocate the plan cache",
-        );
+        exit_after(Duration::from_secs(1), "fatal: cannot allocate the plan cache");
     }
 }
 

@@ -82,11 +82,7 @@ fn model_service_health() -> Answer {
 
 fn frontend_health() -> Answer {
     let asked = [Role::ModelService, Role::QueryRouter, Role::Gateway];
-    let failing: Vec<_> = asked
-        .into_iter()
-        .filter(|role| !serves(*role))
-        .map(Role::name)
-        .collect();
+    let failing: Vec<_> = asked.into_iter().filter(|role| !serves(*role)).map(Role::name).collect();
     if failing.is_empty() {
         return Answer::ok(json!({"status": "ok"}));
     }

@@ -24,10 +24,7 @@ impl Answer {
     }
 
     pub(crate) fn not_found() -> Self {
-        Self {
-            status: 404,
-            body: json!({"error": "not found"}),
-        }
+        Self { status: 404, body: json!({"error": "not found"}) }
     }
 }
 
@@ -75,10 +72,7 @@ pub(crate) fn get(host: &str, port: u16, path: &str) -> io::Result<Answer> {
 fn parse(text: &str) -> Option<Answer> {
     let status = text.split(' ').nth(1)?.parse().ok()?;
     let (_, body) = text.split_once("\r\n\r\n")?;
-    Some(Answer {
-        status,
-        body: serde_json::from_str(body).ok()?,
-    })
+    Some(Answer { status, body: serde_json::from_str(body).ok()? })
 }
 
 fn listen(port: u16) -> Result<TcpListener, String> {

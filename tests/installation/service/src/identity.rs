@@ -25,9 +25,7 @@ impl Identity {
 
     /// From 1.6 on: `/health`, `/liveness` and `/readiness` in place of `/api/health`.
     pub(crate) fn has_current_health(&self) -> bool {
-        !["1.3.", "1.4.", "1.5."]
-            .iter()
-            .any(|old| self.version.starts_with(old))
+        !["1.3.", "1.4.", "1.5."].iter().any(|old| self.version.starts_with(old))
     }
 }
 

@@ -45,9 +45,7 @@ fn serve(identity: Identity) -> Result<(), String> {
         _ => {}
     }
     fault::once_serving(&identity);
-    http::serve(identity.role.port(), move |path| {
-        health::answer(&identity, path)
-    })
+    http::serve(identity.role.port(), move |path| health::answer(&identity, path))
 }
 
 /// PID 1 has no default action for signals: without this, every stop would

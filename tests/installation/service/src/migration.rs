@@ -21,33 +21,15 @@ struct Revision {
 }
 
 const SYSTEM_CHAIN: [Revision; 3] = [
-    Revision {
-        id: "0007",
-        sql: include_str!("../migrations/system_0007.sql"),
-    },
-    Revision {
-        id: "0008",
-        sql: include_str!("../migrations/system_0008.sql"),
-    },
-    Revision {
-        id: "0009",
-        sql: include_str!("../migrations/system_0009.sql"),
-    },
+    Revision { id: "0007", sql: include_str!("../migrations/system_0007.sql") },
+    Revision { id: "0008", sql: include_str!("../migrations/system_0008.sql") },
+    Revision { id: "0009", sql: include_str!("../migrations/system_0009.sql") },
 ];
 
 const TENANT_CHAIN: [Revision; 3] = [
-    Revision {
-        id: "t0007",
-        sql: include_str!("../migrations/tenant_0007.sql"),
-    },
-    Revision {
-        id: "t0008",
-        sql: include_str!("../migrations/tenant_0008.sql"),
-    },
-    Revision {
-        id: "t0009",
-        sql: include_str!("../migrations/tenant_0009.sql"),
-    },
+    Revision { id: "t0007", sql: include_str!("../migrations/tenant_0007.sql") },
+    Revision { id: "t0008", sql: include_str!("../migrations/tenant_0008.sql") },
+    Revision { id: "t0009", sql: include_str!("../migrations/tenant_0009.sql") },
 ];
 
 /// How many revisions of the chains a release knows.
@@ -72,12 +54,9 @@ pub(crate) fn bring_up_to_date(identity: &Identity) -> Result<(), String> {
         let fails = identity.fault == Some(Fault::Stranded) && slug == STRANDED_TENANT;
         let failure =
             fails.then_some("column \"expression\" contains values that cannot be converted");
-        if let Err(reason) = migrate(
-            &mut client,
-            &format!("{slug}_meta"),
-            &TENANT_CHAIN[..known],
-            failure,
-        ) {
+        if let Err(reason) =
+            migrate(&mut client, &format!("{slug}_meta"), &TENANT_CHAIN[..known], failure)
+        {
             eprintln!("tenant {slug:?} is refused: {reason}");
         }
     }
@@ -95,10 +74,7 @@ fn migrate(
     let explain = |e: postgres::Error| format!("migration of {schema}: {}", database::describe(&e));
     let mut transaction = client.transaction().map_err(explain)?;
     transaction
-        .execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-            &[&schema],
-        )
+        .execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", &[&schema])
         .map_err(explain)?;
     let current = current_revision(&mut transaction, schema).map_err(explain)?;
     let done = applied(chain, current.as_deref())
@@ -107,10 +83,7 @@ fn migrate(
         println!("migrating {schema} to {}", revision.id);
         apply(&mut transaction, schema, revision).map_err(explain)?;
         if let Some(reason) = failure {
-            return Err(format!(
-                "migration of {schema} to {}: {reason}",
-                revision.id
-            ));
+            return Err(format!("migration of {schema} to {}: {reason}", revision.id));
         }
     }
     transaction.commit().map_err(explain)
@@ -120,11 +93,7 @@ fn migrate(
 /// error: an old release does not run on a newer schema.
 fn applied<'a>(chain: &[Revision], current: Option<&'a str>) -> Result<usize, &'a str> {
     let Some(current) = current else { return Ok(0) };
-    chain
-        .iter()
-        .position(|revision| revision.id == current)
-        .map(|at| at + 1)
-        .ok_or(current)
+    chain.iter().position(|revision| revision.id == current).map(|at| at + 1).ok_or(current)
 }
 
 fn current_revision(
@@ -160,26 +129,15 @@ fn apply(
 fn check_columns(client: &mut Client, known: usize) -> Result<(), String> {
     let name = if known == 1 { "title" } else { "display_name" };
     client
-        .query(
-            &format!("SELECT slug, {name} FROM {SYSTEM_SCHEMA}.tenants LIMIT 1"),
-            &[],
-        )
+        .query(&format!("SELECT slug, {name} FROM {SYSTEM_SCHEMA}.tenants LIMIT 1"), &[])
         .map(|_| ())
-        .map_err(|e| {
-            format!(
-                "schema does not fit this release: {}",
-                database::describe(&e)
-            )
-        })
+        .map_err(|e| format!("schema does not fit this release: {}", database::describe(&e)))
 }
 
 /// Active or not: every tenant is migrated.
 fn tenants(client: &mut Client) -> Result<Vec<String>, String> {
     client
-        .query(
-            &format!("SELECT slug FROM {SYSTEM_SCHEMA}.tenants ORDER BY slug"),
-            &[],
-        )
+        .query(&format!("SELECT slug FROM {SYSTEM_SCHEMA}.tenants ORDER BY slug"), &[])
         .and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect())
         .map_err(|e| format!("tenants: {}", database::describe(&e)))
 }
@@ -189,10 +147,7 @@ fn tenants(client: &mut Client) -> Result<Vec<String>, String> {
 fn migrate_halfway(client: &mut Client) -> String {
     for part in HALFWAY_PARTS {
         if let Err(error) = client.batch_execute(part) {
-            return format!(
-                "migration of {SYSTEM_SCHEMA} to 0008: {}",
-                database::describe(&error)
-            );
+            return format!("migration of {SYSTEM_SCHEMA} to 0008: {}", database::describe(&error));
         }
     }
     format!("migration of {SYSTEM_SCHEMA} to 0008: could not extend file: No space left on device")

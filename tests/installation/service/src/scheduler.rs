@@ -26,10 +26,7 @@ fn write_builds() -> Result<(), String> {
     let mut client = database::connect()?;
     loop {
         client
-            .execute(
-                "INSERT INTO tess_system.builds (slug, state) VALUES ('acme', 'queued')",
-                &[],
-            )
+            .execute("INSERT INTO tess_system.builds (slug, state) VALUES ('acme', 'queued')", &[])
             .map_err(|e| database::describe(&e))?;
         thread::sleep(PAUSE);
     }

@@ -1,0 +1,142 @@
+//! Plugins: loading, instantiating and calling one, beside the same in bare wasmtime, in
+//! turns.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tessallite_up::capability::conduct::{Begun, Ticket};
+use tessallite_up::capability::{self, Conduct, Notice};
+use tessallite_up::contract::{Effect, Intent, Request, Setting, Upgrade};
+use tessallite_up::plugin::{BUNDLED, Caller, Limits, Runtime, Source};
+
+use crate::bare::Bare;
+use crate::table::Table;
+use crate::{Places, Result, median};
+
+const COLD: usize = 7;
+const WARM: usize = 101;
+const INSTANCES: usize = 1001;
+const ROUNDS_OF_READS: usize = 11;
+const READS: u32 = 20_000;
+const GOAL: &str = "≤ 1.2";
+
+/// Allows every read and records nothing.
+struct Allowing;
+
+impl Conduct for Allowing {
+    fn read(&self, _: &'static str) -> capability::Result<()> {
+        Ok(())
+    }
+
+    fn begin(&self, effect: &Effect) -> capability::Result<Begun> {
+        Err(capability::Error::denied(effect.function()))
+    }
+
+    fn finish(
+        &self,
+        _: Ticket,
+        _: capability::Result<&Value, &capability::Error>,
+    ) -> capability::Result<()> {
+        Ok(())
+    }
+
+    fn notify(&self, _: Notice) {}
+}
+
+pub async fn measure(places: &Places, table: &mut Table) -> Result<()> {
+    let (_, bytes) = BUNDLED.first().ok_or("no plugin is bundled")?;
+    let directory = tempfile::tempdir_in(&places.target)?;
+    load(bytes, directory.path(), table)?;
+    call(bytes, directory.path(), table).await?;
+    reads(places, table).await
+}
+
+fn load(bytes: &[u8], directory: &Path, table: &mut Table) -> Result<()> {
+    let bare = Bare::new()?;
+    let file = directory.join("bare.cwasm");
+    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    for round in 0..COLD {
+        let runtime = Runtime::new(Some(directory.join(round.to_string())), Limits::default())?;
+        ours.push(timed(|| Ok(runtime.load(&Source::Bundled("compose"))?))?);
+        beside.push(timed(|| {
+            let component = bare.compile(bytes)?;
+            bare.ready(&component)
+        })?);
+    }
+    table.times("plugin: cold load", median(ours)?, median(beside)?, GOAL);
+    Bare::save(&bare.compile(bytes)?, &file)?;
+    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    let runtime = Runtime::new(Some(directory.join("0")), Limits::default())?;
+    for _ in 0..WARM {
+        ours.push(timed(|| Ok(runtime.load(&Source::Bundled("compose"))?))?);
+        beside.push(timed(|| bare.ready(&bare.load(&file)?))?);
+    }
+    table.times("plugin: warm load from the cache", median(ours)?, median(beside)?, GOAL);
+    Ok(())
+}
+
+async fn call(bytes: &[u8], directory: &Path, table: &mut Table) -> Result<()> {
+    let runtime = Runtime::new(Some(directory.join("0")), Limits::default())?;
+    let component = runtime.load(&Source::Bundled("compose"))?;
+    let bare = Bare::new()?;
+    let ready = bare.ready(&bare.compile(bytes)?)?;
+    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..INSTANCES {
+        let began = Instant::now();
+        component.describe(&caller()).await?;
+        ours.push(began.elapsed());
+        let began = Instant::now();
+        bare.describe(&ready).await?;
+        beside.push(began.elapsed());
+    }
+    table.times("plugin: instantiate and call describe", median(ours)?, median(beside)?, GOAL);
+    Ok(())
+}
+
+/// Many reads in one call into the plugin, so that the call itself does not count.
+async fn reads(places: &Places, table: &mut Table) -> Result<()> {
+    let file = places.target.join("wasm32-wasip2/release/bench_guest.wasm");
+    let bare = Bare::new()?;
+    let ready = bare.ready(&bare.compile(&std::fs::read(&file)?)?)?;
+    let component = Runtime::new(None, Limits::default())?.load(&Source::File(file))?;
+    let request = request();
+    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS_OF_READS {
+        let began = Instant::now();
+        let plan = component.make_plan(&caller(), &request).await?;
+        ours.push(began.elapsed() / READS);
+        let began = Instant::now();
+        let bare_plan = bare.make_plan(&ready, &request).await?;
+        beside.push(began.elapsed() / READS);
+        if format!("{plan:?}") != format!("{bare_plan:?}") {
+            return Err(format!("the two sides differ: {plan:?}, {bare_plan:?}").into());
+        }
+    }
+    table.times("plugin: one read call and back", median(ours)?, median(beside)?, GOAL);
+    Ok(())
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
+    let began = Instant::now();
+    let done = work()?;
+    let elapsed = began.elapsed();
+    drop(done);
+    Ok(elapsed)
+}
+
+fn caller() -> Caller {
+    Caller { services: None, conduct: Arc::new(Allowing), run: "bench".to_owned() }
+}
+
+fn request() -> Request {
+    let calls = Setting { name: "calls".to_owned(), value: READS.to_string() };
+    let upgrade = Upgrade { version: None, migration: None, oldest: None, images: Vec::new() };
+    Request {
+        run: "bench".to_owned(),
+        intent: Intent::Upgrade(upgrade),
+        settings: vec![calls],
+        base: None,
+    }
+}

@@ -1,0 +1,122 @@
+//! A plugin that misbehaves, on an installation that is still there afterwards.
+
+use tessallite_up_tests::{Installation, Outcome, Template, guide};
+
+const CHANGES: [&str; 12] = [
+    "docker.pull",
+    "docker.pin",
+    "docker.deploy",
+    "docker.stop",
+    "docker.exec",
+    "gcloud.deploy",
+    "gcloud.route",
+    "gcloud.create-backup",
+    "gcloud.restore-backup",
+    "sql.execute",
+    "sql.dump",
+    "http.send",
+];
+
+/// Alone, with the behaviour as a setting: `command` is `plan` or `--yes`.
+fn hostile(installation: &Installation, command: &str, behaviour: &str) -> Outcome {
+    let plugin = guide::build("tests/hostile");
+    let behaviour = format!("behaviour={behaviour}");
+    let plugin = plugin.to_str().unwrap();
+    installation.run(&[command, "--to", "1.5.0", "--plugin", plugin, "--set", &behaviour])
+}
+
+/// Behind the bundled procedure, with the behaviour built in.
+fn hostile_second(installation: &Installation, behaviour: &str) -> Outcome {
+    let dir = tempfile::tempdir().unwrap();
+    let plugin = guide::hostile(behaviour, dir.path());
+    let plugin = plugin.to_str().unwrap();
+    installation.run(&["plan", "--to", "1.5.0", "--plugin", "compose", "--plugin", plugin])
+}
+
+#[test]
+fn no_change_is_made_while_a_plan_is_made() {
+    let installation = Installation::borrow(Template::Variable);
+    for change in CHANGES {
+        hostile(&installation, "plan", &format!("make-plan:call:{change}")).code(4);
+    }
+    installation.assert_untouched();
+}
+
+#[test]
+fn no_change_is_made_that_the_step_does_not_declare() {
+    let installation = Installation::borrow(Template::Variable);
+    for change in CHANGES {
+        let outcome = hostile(&installation, "--yes", &format!("apply:undeclared:{change}"));
+        outcome.code(3);
+        if !change.starts_with("gcloud.") {
+            outcome.says("is not what the approved step \"hostile/step\" of hostile declares");
+        }
+    }
+    hostile(&installation, "--yes", "apply:another:docker.stop")
+        .code(3)
+        .says("is not what the approved step \"hostile/innocent\" of hostile declares");
+    installation.assert_untouched_but_recorded();
+}
+
+#[test]
+fn a_declared_change_is_made_once() {
+    let installation = Installation::borrow(Template::Variable);
+    hostile(&installation, "--yes", "apply:twice:sql.dump")
+        .code(3)
+        .says("sql.dump is not what the approved step");
+    assert!(installation.path(".tessallite-up/backups").is_dir(), "the first one was made");
+}
+
+#[test]
+fn a_plan_that_is_none_is_refused() {
+    let installation = Installation::borrow(Template::Variable);
+    for (shape, says) in [
+        ("no-steps", "it has no steps"),
+        ("too-many-steps", "it has 501 steps"),
+        ("duplicate-ids", "it has two steps"),
+        ("bad-id", "is not made of lower-case letters"),
+        ("no-time", "the time limit of the step"),
+        ("all-the-time", "the time limit of the step"),
+        ("long-title", "the title of the step"),
+        ("declared-twice", "declares twice: stop gateway"),
+        ("too-many-effects", "has more than 1000 effects"),
+        ("too-many-notes", "it has too many notes"),
+        ("huge-facts", "its facts have"),
+        ("extension", "it only extends another plugin's plan"),
+    ] {
+        hostile(&installation, "plan", &format!("plan:{shape}")).code(3).says(says);
+    }
+    installation.assert_untouched();
+}
+
+#[test]
+fn a_second_plugin_cannot_take_over_the_plan() {
+    let installation = Installation::borrow(Template::Variable);
+    for (shape, says) in [
+        ("plan", "it made a plan of its own where it was to extend one"),
+        ("foreign-id", "it has two steps \"backup\""),
+        ("nowhere", "there is no step \"no/such/step\" to place \"hostile/step\" at"),
+    ] {
+        hostile_second(&installation, &format!("plan:{shape}")).code(3).says(says);
+    }
+    installation.assert_untouched();
+}
+
+#[test]
+fn what_a_plugin_says_cannot_forge_a_line() {
+    let installation = Installation::borrow(Template::Variable);
+    let outcome = hostile(&installation, "plan", "plan:control-characters");
+    outcome.code(0).never_says("\u{1b}[2J").never_says("\u{202e}");
+    let outcome = hostile(&installation, "--yes", "apply:log");
+    outcome.code(0).never_says("\u{1b}[2J").never_says("\u{202e}");
+}
+
+#[test]
+fn a_step_that_does_not_end_is_ended() {
+    let installation = Installation::borrow(Template::Variable);
+    let asleep = hostile(&installation, "--yes", "apply:sleep");
+    asleep.code(3).says("did not return from apply within 5 s");
+    let panicked = hostile(&installation, "--yes", "apply:panic");
+    panicked.code(3).says("the vendor's own words").says("broke down in apply");
+    installation.assert_untouched_but_recorded();
+}

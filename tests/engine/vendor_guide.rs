@@ -1,0 +1,27 @@
+//! The part of `plugins/README.md` that needs an installation, and the example beside it.
+
+use std::fs;
+
+use tessallite_up_tests::guide::{self, Vendor};
+use tessallite_up_tests::{Installation, Template, place};
+
+#[test]
+fn the_guide_ends_with_a_plan_for_an_installation() {
+    let installation = Installation::borrow(Template::Variable);
+    let guide = fs::read_to_string(place::root().join("plugins/README.md")).unwrap();
+    Vendor::new(Some(installation.dir())).follow(&guide);
+    installation.assert_untouched();
+}
+
+#[test]
+fn a_second_plugin_adds_its_steps_and_reports_what_they_found() {
+    let installation = Installation::borrow(Template::Variable);
+    let announce = guide::build("plugins/examples/announce");
+    let announce = announce.to_str().unwrap();
+    let args = ["--to", "1.5.0", "--plugin", "compose", "--plugin", announce];
+    let outcome = installation.upgrade(&args);
+    outcome
+        .code(0)
+        .says("about to restart: model-service")
+        .says("announce: gateway came back with 1 container(s)");
+}
