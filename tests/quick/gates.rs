@@ -8,9 +8,9 @@ use tessallite_up::contract::{Refusal, errors};
 use tessallite_up::plugin::Limits;
 use wit_parser::{Function, Resolve, Type, TypeDefKind, TypeId};
 
-use crate::place;
 use crate::plugin::Bench;
 use crate::source::{rust_files, without_tests};
+use tessallite_up_tests::place;
 
 /// Those that have something to gate. `host` does not reach outside, the others have no
 /// functions, or are the plugin's.

@@ -55,9 +55,8 @@ impl Conduct for Witness {
     }
 }
 
-/// A runtime with one plugin, and the witness of its calls.
+/// A plugin whose runtime is gone, as in the program, and the witness of its calls.
 pub struct Bench {
-    pub runtime: Runtime,
     pub component: Component,
     pub witness: Arc<Witness>,
 }
@@ -72,7 +71,7 @@ impl Bench {
         let cache = guide::target_dir().join("components");
         let runtime = Runtime::new(Some(cache), limits).unwrap();
         let component = runtime.load(&Source::File(file.to_owned())).unwrap();
-        Self { runtime, component, witness: Arc::default() }
+        Self { component, witness: Arc::default() }
     }
 
     /// The hostile plugin with a behaviour built in.

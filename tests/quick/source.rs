@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::place;
+use tessallite_up_tests::place;
 
 /// All Rust files below a directory of the repository, those of tests too.
 pub fn rust_files(below: &str) -> Vec<PathBuf> {

@@ -23,7 +23,7 @@ pub struct Runtime {
     linker: Linker<State>,
     cache: Cache,
     limits: Arc<Limits>,
-    _ticker: Ticker,
+    ticker: Arc<Ticker>,
 }
 
 /// A component that fits the contract, compiled, ready to be instantiated.
@@ -36,6 +36,8 @@ pub struct Component {
     pub imports: Vec<String>,
     pub(super) pre: PluginPre<State>,
     pub(super) limits: Arc<Limits>,
+    /// A component outlives its runtime, and its guests' deadlines have to come all the same.
+    _ticker: Arc<Ticker>,
 }
 
 impl Component {
@@ -58,9 +60,9 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         Plugin::add_to_linker::<State, HasSelf<_>>(&mut linker, |state| &mut state.context)
             .map_err(failed)?;
-        let ticker = Ticker::start(engine.clone());
+        let ticker = Arc::new(Ticker::start(engine.clone()));
         let cache = Cache::open(cache);
-        Ok(Self { engine, linker, cache, limits: Arc::new(limits), _ticker: ticker })
+        Ok(Self { engine, linker, cache, limits: Arc::new(limits), ticker })
     }
 
     /// # Errors
@@ -81,7 +83,9 @@ impl Runtime {
         linker.define_unknown_imports_as_traps(&compiled).map_err(misfit)?;
         let pre = linker.instantiate_pre(&compiled).and_then(PluginPre::new).map_err(misfit)?;
         let limits = Arc::clone(&self.limits);
-        Ok(Component { label, digest, bytes: bytes.len(), imports, pre, limits })
+        let bytes = bytes.len();
+        let _ticker = Arc::clone(&self.ticker);
+        Ok(Component { label, digest, bytes, imports, pre, limits, _ticker })
     }
 
     fn compile(
