@@ -53,6 +53,7 @@ impl From<plugin::Error> for Failure {
     fn from(error: plugin::Error) -> Self {
         let hint = match &error {
             plugin::Error::NotFound { .. } => "tessallite-up plugin list shows what there is",
+            plugin::Error::Read { .. } => "check the path, and that the file may be read",
             plugin::Error::OtherContract { .. } => "get a build of the plugin for this version",
             plugin::Error::NotAComponent { .. } | plugin::Error::Damaged { .. } => {
                 "plugins/README.md shows how a plugin is built"

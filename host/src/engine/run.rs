@@ -203,6 +203,14 @@ impl Run<'_> {
         }
         let backup = summary::backup(&self.ledger, &self.prepared.installation.target.backup_dir);
         let mut advice = summary::advice(ending, &self.ledger, plan, backup.as_ref());
+        if let (Some(Stop::Failed { services, .. }), Ending::Failed) = (&stop, ending) {
+            advice.extend(services.iter().map(|service| {
+                format!(
+                    "While {service} restarts again and again, so does its migration: \
+                     docker compose stop {service}."
+                )
+            }));
+        }
         if let Err(error) = self.ledger.write(&Record::RunFinished { ending }) {
             advice.push(format!("The end of the run is not recorded: {}.", chain_text(&error)));
         }

@@ -16,6 +16,10 @@ const DOCUMENTED_PORTS: &[(&str, u16)] = &[
     ("gateway", 8080),
 ];
 
+/// Services whose health asks other services than those that they depend on: while one of
+/// these is being replaced, they are degraded without being broken.
+const ASK_PEERS: &[&str] = &["frontend"];
+
 /// The names of all settings but those of single services.
 const KNOWN: &[&str] = &[
     "services",
@@ -30,7 +34,7 @@ const KNOWN: &[&str] = &[
 ];
 
 const KNOWN_PER_SERVICE: &[&str] =
-    &["port", "health", "healthy", "migration-field", "timeout", "image"];
+    &["asks-peers", "port", "health", "healthy", "migration-field", "timeout", "image"];
 
 pub struct Options<'a> {
     settings: Settings<'a>,
@@ -134,6 +138,13 @@ impl<'a> Options<'a> {
             of_model.iter().copied().filter(|port| documented_port(service) != Some(*port)),
         );
         Ok(ports)
+    }
+
+    pub fn asks_peers(&self, service: &str) -> bool {
+        match self.of_service(service, "asks-peers") {
+            Some(value) => value == "true",
+            None => ASK_PEERS.contains(&service),
+        }
     }
 
     pub fn gate(&self, service: &str, port: Option<u16>) -> Gate {

@@ -23,6 +23,8 @@ pub const VERIFY: &str = "verify";
 pub const HEALTH_PORT: &str = "health-port.";
 pub const TELLS_MIGRATION: &str = "tells-migration.";
 pub const IMAGE: &str = "image.";
+/// The step from which on a service that asks its peers has to be healthy in full.
+pub const PEERS_UNTIL: &str = "peers-until.";
 
 /// A dump or a pull is given a day: it is stalls that end them, not their size.
 const A_DAY_S: u32 = 86_400;
@@ -38,7 +40,8 @@ pub fn make(
     if let Some(pin) = pin(targets) {
         plan = plan.step(pin);
     }
-    for (number, level) in deploy_levels(survey, targets, options).iter().enumerate() {
+    let levels = deploy_levels(survey, targets, options);
+    for (number, level) in levels.iter().enumerate() {
         plan = plan.step(deploy(number + 1, level, targets, options));
     }
     plan = plan
@@ -48,6 +51,9 @@ pub fn make(
         )
         .step(Step::new(VERIFY, "Verify migrations and images").timeout_s(300));
     plan = notes(plan, request, upgrade, survey, targets, options);
+    for service in levels.iter().flatten().filter(|service| options.asks_peers(service)) {
+        plan = plan.fact(&format!("{PEERS_UNTIL}{service}"), format!("deploy/{}", levels.len()));
+    }
     remember(plan, survey, targets)
 }
 
@@ -126,22 +132,26 @@ fn deploy(number: usize, level: &[String], targets: &[Target], options: &Options
     .timeout_s(slowest.saturating_add(600))
 }
 
-/// The gates of a step: one for each service that it deploys.
+/// The gates of a step: one for each service that it deploys; at the last deployment also
+/// those that could not be healthy in full before.
 pub fn gates(step: &Step, facts: Facts, options: &Options) -> Vec<Gate> {
-    step.effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::DockerDeploy(change) => Some(&change.services),
-            _ => None,
-        })
-        .flatten()
-        .map(|deployed| {
-            let name = &deployed.service;
-            let port =
-                facts.get(&format!("{HEALTH_PORT}{name}")).and_then(|port| port.parse().ok());
-            options.gate(name, port)
-        })
-        .collect()
+    let deployed = step.effects.iter().filter_map(|effect| match effect {
+        Effect::DockerDeploy(change) => Some(&change.services),
+        _ => None,
+    });
+    let mut names: Vec<&str> = deployed.flatten().map(|d| d.service.as_str()).collect();
+    for (service, until) in facts.below(PEERS_UNTIL) {
+        if until == step.id && !names.contains(&service) {
+            names.push(service);
+        }
+    }
+    let gate = |name: &&str| {
+        let port = facts.get(&format!("{HEALTH_PORT}{name}")).and_then(|port| port.parse().ok());
+        let until = facts.get(&format!("{PEERS_UNTIL}{name}"));
+        let may_be_degraded = until.is_some_and(|until| until != step.id);
+        Gate { may_be_degraded, ..options.gate(name, port) }
+    };
+    names.iter().map(gate).collect()
 }
 
 fn notes(

@@ -29,7 +29,10 @@ pub fn check(
     if problems.is_empty() && nothing_to_do(survey, targets) && !options.check_only {
         return already_there(survey, upgrade, options);
     }
-    files(targets, &mut problems);
+    // Without all images, it would be told of half a change.
+    if problems.is_empty() {
+        files(targets, &mut problems);
+    }
     services(survey, targets, &mut problems);
     space(survey, targets, &mut problems);
     if problems.is_empty() { Ok(()) } else { Err(Refusal::Preflight(problems)) }

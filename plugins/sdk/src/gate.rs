@@ -22,6 +22,9 @@ pub struct Gate {
     pub answers: u32,
     /// The longest to wait for them.
     pub timeout_s: u32,
+    /// Its health is also that of services which are not replaced yet: it may say
+    /// "degraded" as long as it lives.
+    pub may_be_degraded: bool,
 }
 
 impl Gate {
@@ -33,6 +36,7 @@ impl Gate {
             convention: Convention::default(),
             answers: 3,
             timeout_s: 180,
+            may_be_degraded: false,
         }
     }
 
@@ -124,6 +128,11 @@ fn look(gate: &Gate) -> Look {
     };
     match health::ask(&gate.service, port, &gate.convention) {
         Ok(Some(answer)) if answer.healthy => Look::Healthy,
+        Ok(Some(answer))
+            if answer.degraded && gate.may_be_degraded && health::is_live(&gate.service, port) =>
+        {
+            Look::Healthy
+        }
         Ok(Some(answer)) => Look::NotYet(answer.text),
         Ok(None) => Look::NotYet(format!("no health path is known on port {port}")),
         Err(error) => Look::NotYet(error.text().into()),

@@ -34,12 +34,17 @@ impl Default for Convention {
 pub struct Answer {
     /// The status, and the body where it says anything, mean healthy.
     pub healthy: bool,
+    /// It says that it serves, but not all that it asks does.
+    pub degraded: bool,
     /// For the operator: "GET /api/health: 503 degraded".
     pub text: String,
     /// The migration, where the answer has a field for it. `Some(None)`: the field is
     /// there and is null.
     pub migration: Option<Option<String>>,
 }
+
+/// Answers for the process alone.
+const LIVENESS: &str = "/liveness";
 
 /// The time that one answer may take.
 const TIMEOUT_MS: u32 = 5_000;
@@ -59,6 +64,13 @@ pub fn ask(service: &str, port: u16, convention: &Convention) -> Result<Option<A
     Ok(None)
 }
 
+/// Whether the service says of itself, and of itself alone, that it lives.
+pub fn is_live(service: &str, port: u16) -> bool {
+    let endpoint = Endpoint::Service(ServicePort { service: service.into(), port });
+    http::get(&endpoint, LIVENESS, TIMEOUT_MS)
+        .is_ok_and(|answer| (200..300).contains(&answer.status))
+}
+
 /// What an HTTP answer means under a convention.
 pub fn judge(path: &str, status: u16, body: &[u8], convention: &Convention) -> Answer {
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
@@ -74,7 +86,8 @@ pub fn judge(path: &str, status: u16, body: &[u8], convention: &Convention) -> A
         Some(said) => format!("GET {path}: {status} {said}"),
         None => format!("GET {path}: {status}"),
     };
-    Answer { healthy, text, migration }
+    let degraded = said.is_some_and(|said| said.eq_ignore_ascii_case("degraded"));
+    Answer { healthy, degraded, text, migration }
 }
 
 fn as_text(value: &serde_json::Value) -> Option<String> {
