@@ -253,9 +253,10 @@ fn may_use(source: &Source, path: &[String]) -> bool {
     let below = path[1..].join("::");
     let of_pair = |(from, of, _): &&(&str, &str, &[&str])| *from == layer && of == to;
     let fits = |only: &&str| below == *only || below.starts_with(&format!("{only}::"));
-    let narrow = ONLY.iter().find(of_pair).is_none_or(|(_, _, only)| {
-        below.is_empty() || below == "self" || only.iter().any(|only| fits(&only))
-    });
+    let narrow = ONLY
+        .iter()
+        .find(of_pair)
+        .is_none_or(|(_, _, only)| below.is_empty() || below == "self" || only.iter().any(fits));
     may.contains(&to.as_str()) && narrow
 }
 

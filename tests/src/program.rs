@@ -130,7 +130,7 @@ impl Stream {
         self.text.lock().unwrap().clone()
     }
 
-    fn to_its_end(&mut self) -> String {
+    fn read_to_its_end(&mut self) -> String {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("reading does not fail");
         }
@@ -158,7 +158,7 @@ impl Running {
     pub fn wait_for_event(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         wait_for(what, LIMIT, || {
             let ended = self.child.try_wait().expect("it is our child").is_some();
-            let stdout = if ended { self.stdout.to_its_end() } else { self.stdout.so_far() };
+            let stdout = if ended { self.stdout.read_to_its_end() } else { self.stdout.so_far() };
             let whole = &stdout[..stdout.rfind('\n').map_or(0, |end| end + 1)];
             let found = events::parse(whole).into_iter().find(|event| wanted(event));
             assert!(
@@ -192,7 +192,7 @@ impl Running {
     pub fn finish(mut self) -> Outcome {
         let mut ended = || self.child.try_wait().expect("it is our child");
         let status = wait_for("the end of the program", LIMIT, &mut ended);
-        let (stdout, stderr) = (self.stdout.to_its_end(), self.stderr.to_its_end());
+        let (stdout, stderr) = (self.stdout.read_to_its_end(), self.stderr.read_to_its_end());
         Outcome { code: status.code(), stdout, stderr }
     }
 }

@@ -166,6 +166,7 @@ impl Outcome {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated: there is nothing to derive on")]
 impl Default for Outcome {
     fn default() -> Self {
         Self { facts: Vec::new(), report: Vec::new() }
