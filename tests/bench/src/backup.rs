@@ -68,7 +68,8 @@ async fn connect(places: &Places, backup_dir: &Path) -> Result<Installation> {
 
 /// As the written procedure has it, but for `-T`.
 fn dump_with(places: &Places, file: &Path, format: &str, side: &mut Side) -> Result<()> {
-    let dump = "exec docker compose exec -T postgres pg_dump -U tessallite \"$1\" tessallite >\"$0\"";
+    let dump =
+        "exec docker compose exec -T postgres pg_dump -U tessallite \"$1\" tessallite >\"$0\"";
     let mut command = Command::new("sh");
     command.args(["-c", dump]).arg(file).arg(format).current_dir(&places.installation);
     let began = Instant::now();

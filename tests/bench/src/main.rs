@@ -54,7 +54,10 @@ fn succeed(command: &mut Command) -> Result<()> {
 /// The middle one; of an even number, the lower middle.
 fn median<T: Ord + Copy>(mut values: Vec<T>) -> Result<T> {
     values.sort_unstable();
-    values.get(values.len().saturating_sub(1) / 2).copied().ok_or_else(|| "nothing was measured".into())
+    values
+        .get(values.len().saturating_sub(1) / 2)
+        .copied()
+        .ok_or_else(|| "nothing was measured".into())
 }
 
 async fn measure(places: &Places, parts: &str) -> Result<Table> {
@@ -83,7 +86,8 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let path = |text: &String| Path::new(text).to_owned();
-    let places = Places { root: path(root), installation: path(installation), target: path(target) };
+    let places =
+        Places { root: path(root), installation: path(installation), target: path(target) };
     match measure(&places, parts).await {
         Ok(table) => {
             print!("{table}");
