@@ -8,7 +8,7 @@ mod release;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use file::File;
+pub use file::{File, SecretText};
 pub use release::Release;
 
 /// The name of the configuration file in the project's directory.
@@ -88,7 +88,7 @@ pub struct Settings {
     /// Addresses that plugins may ask over HTTP.
     pub origins: Vec<String>,
     /// Data source names, by the names that plugins use.
-    pub connections: BTreeMap<String, String>,
+    pub connections: BTreeMap<String, SecretText>,
 }
 
 impl Settings {
@@ -133,10 +133,10 @@ impl Settings {
         let migration = flags.expect_migration.or(file.expect_migration.clone());
         let migration = agree("migration", migration, release.migration.clone())?;
         Ok(Self {
-            files: or(flags.files, file.files.into_iter().map(|f| config_dir.join(f)).collect()),
+            files: paths(flags.files, file.files, config_dir)?,
             project_name: flags.project_name.or(file.project_name),
             profiles: or(flags.profiles, file.profiles),
-            env_files: or(flags.env_files, file.env_files),
+            env_files: paths(flags.env_files, file.env_files, config_dir)?,
             plugins: or(flags.plugins, file.plugins),
             version,
             migration,
@@ -154,6 +154,12 @@ impl Settings {
 
 fn or<T>(flag: Vec<T>, file: Vec<T>) -> Vec<T> {
     if flag.is_empty() { file } else { flag }
+}
+
+/// As for docker compose, those of the command line are meant from where it was given.
+fn paths(flags: Vec<PathBuf>, file: Vec<PathBuf>, config_dir: &Path) -> Result<Vec<PathBuf>> {
+    let file = file.into_iter().map(|path| config_dir.join(path)).collect();
+    or(flags, file).into_iter().map(absolute).collect()
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf> {
@@ -201,6 +207,39 @@ mod tests {
         assert_eq!(get("soak"), Some("3"));
         assert_eq!(get("services.gateway.port"), Some("8081"));
         assert_eq!(get("services.gateway.health"), Some("/live"));
+    }
+
+    #[test]
+    fn no_error_and_no_debug_text_shows_a_password() {
+        use std::error::Error as _;
+        let dsn = "postgresql://reader:s3cret@db/x";
+        for config in [
+            format!("[sql.connections]\nreports = \"{dsn}\" x"),
+            format!("[http]\norigins = \"{dsn}\""),
+            "to = [\"x\\\"s3cret\\\"\"]\nprofiles = \"x\\\"s3cret\\\"\"".to_owned(),
+            format!("to = {{ a = \"{dsn}\" }}"),
+            format!("state = \"ok\"\nprofiles = \"{dsn}\""),
+        ] {
+            let error = resolve(&config, Flags::default()).unwrap_err();
+            let text = format!("{error} {} {error:?}", error.source().unwrap());
+            assert!(!text.contains("s3cret"), "{text}");
+            assert!(text.contains("line "), "{text}");
+        }
+        let config = format!("[sql.connections]\nreports = \"{dsn}\"");
+        let settings = resolve(&config, Flags::default()).unwrap();
+        assert_eq!(settings.connections["reports"].reveal(), dsn);
+        assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn paths_are_meant_from_where_they_are_written() {
+        let config = "files = [\"a.yml\"]\nenv-files = [\"b.env\"]";
+        let settings = resolve(config, Flags::default()).unwrap();
+        assert_eq!(settings.files, [settings.project_dir.join("a.yml")]);
+        assert_eq!(settings.env_files, [settings.project_dir.join("b.env")]);
+        let flags = Flags { files: vec!["c.yml".into()], ..Flags::default() };
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(resolve(config, flags).unwrap().files, [here.join("c.yml")]);
     }
 
     #[test]

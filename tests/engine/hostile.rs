@@ -47,13 +47,13 @@ fn no_change_is_made_that_the_step_does_not_declare() {
     let installation = Installation::borrow(Template::Variable);
     for change in CHANGES {
         let outcome = hostile(&installation, "--yes", &format!("apply:undeclared:{change}"));
-        outcome.code(3);
+        outcome.code(4);
         if !change.starts_with("gcloud.") {
             outcome.says("is not what the approved step \"hostile/step\" of hostile declares");
         }
     }
     hostile(&installation, "--yes", "apply:another:docker.stop")
-        .code(3)
+        .code(4)
         .says("is not what the approved step \"hostile/innocent\" of hostile declares");
     installation.assert_untouched_but_recorded();
 }
@@ -62,7 +62,7 @@ fn no_change_is_made_that_the_step_does_not_declare() {
 fn a_declared_change_is_made_once() {
     let installation = Installation::borrow(Template::Variable);
     hostile(&installation, "--yes", "apply:twice:sql.dump")
-        .code(3)
+        .code(4)
         .says("sql.dump is not what the approved step");
     assert!(installation.path(".tessallite-up/backups").is_dir(), "the first one was made");
 }

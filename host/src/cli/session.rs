@@ -8,7 +8,7 @@ use super::error::{Failure, Result};
 use crate::contract::{Intent, Request, Setting, Upgrade};
 use crate::engine::{self, Installation, Link, Nothing, Prepared, Target};
 use crate::plugin::{Caller, Limits, Runtime, Source};
-use crate::settings::Settings;
+use crate::settings::{SecretText, Settings};
 
 /// The plugin for a Compose project, where none is named.
 const FOR_COMPOSE: &str = "compose";
@@ -48,6 +48,7 @@ pub async fn link(runtime: &Runtime, text: &str) -> Result<Link> {
 }
 
 pub fn target(settings: &Settings) -> Target {
+    let dsn = |(name, text): (&String, &SecretText)| (name.clone(), text.reveal().to_owned());
     Target {
         location: crate::capability::docker::types::Location {
             project_dir: settings.project_dir.clone(),
@@ -58,7 +59,7 @@ pub fn target(settings: &Settings) -> Target {
         },
         backup_dir: settings.backup_dir.clone(),
         origins: settings.origins.clone(),
-        connections: settings.connections.clone(),
+        connections: settings.connections.iter().map(dsn).collect(),
         database_service: settings.settings.get("database-service").cloned(),
     }
 }

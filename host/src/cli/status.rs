@@ -31,7 +31,7 @@ pub async fn run(global: &Global) -> Result<u8> {
         Output::Human => {
             let mut text = format!("project {}\n", one_line(&engine.project));
             for service in &services {
-                let _ = writeln!(text, "  {}", line(service));
+                let _ = writeln!(text, "  {}", line(service, &services));
             }
             let _ = writeln!(text, "{}", last.unwrap_or_else(|| "no run is recorded".to_owned()));
             text
@@ -40,7 +40,9 @@ pub async fn run(global: &Global) -> Result<u8> {
     Ok(exit_code::DONE)
 }
 
-fn line(service: &Service) -> String {
+fn line(service: &Service, all: &[Service]) -> String {
+    let widest = |part: fn(&Service) -> &str| all.iter().map(|s| part(s).len()).max().unwrap_or(0);
+    let (name, image) = (widest(|s| &s.name), widest(|s| &s.image));
     let state = if service.containers.is_empty() {
         "no container".to_owned()
     } else {
@@ -48,7 +50,7 @@ fn line(service: &Service) -> String {
             service.containers.iter().map(|c| word(c.state, c.health)).collect();
         states.join(", ")
     };
-    one_line(&format!("{:<16} {:<40} {state}", service.name, service.image))
+    one_line(&format!("{:<name$}  {:<image$}  {state}", service.name, service.image))
 }
 
 fn word(state: ContainerState, health: Health) -> String {

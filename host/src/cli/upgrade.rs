@@ -12,6 +12,9 @@ use crate::settings::Settings;
 
 pub async fn run(global: &Global, args: &Upgrade) -> Result<u8> {
     let settings = Settings::resolve(args.request.flags(global))?;
+    if settings.settings.contains_key("check-only") {
+        return Err(Failure::usage("check-only is for tessallite-up doctor"));
+    }
     let can_ask = std::io::stdin().is_terminal() && global.output == Output::Human;
     if !args.yes && !can_ask {
         return Err(Failure::usage("there is no terminal to ask on, and --yes was not given")
@@ -34,6 +37,7 @@ pub async fn run(global: &Global, args: &Upgrade) -> Result<u8> {
     display.end(&summary);
     Ok(match summary.ending {
         Ending::Done | Ending::NothingToDo => exit_code::DONE,
+        Ending::Denied => exit_code::DENIED,
         Ending::FailedUntouched => exit_code::REFUSED,
         Ending::Failed => exit_code::FAILED,
         Ending::Interrupted => exit_code::INTERRUPTED,

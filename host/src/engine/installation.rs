@@ -28,6 +28,7 @@ pub struct Target {
     pub location: Location,
     pub backup_dir: PathBuf,
     pub origins: Vec<String>,
+    /// Data source names, with their passwords: this type has no `Debug`.
     pub connections: BTreeMap<String, String>,
     pub database_service: Option<String>,
 }

@@ -16,6 +16,7 @@ use super::permit::{Applying, Ledger, milliseconds};
 use super::plan::{Plan, PlannedStep};
 use super::watch::{Incident, Monitor};
 use super::{Error, Prepared, Result, diagnosis, summary};
+use crate::capability::Kind;
 use crate::contract::{Fact, Outcome};
 use crate::plugin::Caller;
 use crate::report::event::{Ending, Summary};
@@ -24,7 +25,12 @@ use crate::text::{one_line, shortened};
 
 /// Why a run stopped before its end.
 enum Stop {
-    Failed { text: String, services: Vec<String> },
+    Failed {
+        /// A plugin wanted what it may not do.
+        denied: bool,
+        text: String,
+        services: Vec<String>,
+    },
     Interrupted,
 }
 
@@ -171,8 +177,11 @@ impl Run<'_> {
         let missed = self.monitor.catch_up().await;
         let outcome = match ended? {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => return Err(self.gave_up(kind_and_text(error).1)),
-            Err(error) => return Err(self.gave_up(chain_text(&error))),
+            Ok(Err(error)) => {
+                let (kind, text) = kind_and_text(error);
+                return Err(self.gave_up(kind == Kind::Denied, text));
+            }
+            Err(error) => return Err(self.gave_up(false, chain_text(&error))),
         };
         if let Some(incident) = missed {
             return Err(Stop::incident(incident));
@@ -181,8 +190,8 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    fn gave_up(&self, text: String) -> Stop {
-        Stop::Failed { text, services: self.monitor.failed_gates.clone() }
+    fn gave_up(&self, denied: bool, text: String) -> Stop {
+        Stop::Failed { denied, text, services: self.monitor.failed_gates.clone() }
     }
 
     fn write(&self, record: &Record) -> Result<(), Stop> {
@@ -195,6 +204,7 @@ impl Run<'_> {
             None => Ending::Done,
             Some(Stop::Interrupted) => Ending::Interrupted,
             Some(Stop::Failed { .. }) if self.ledger.touched() => Ending::Failed,
+            Some(Stop::Failed { denied: true, .. }) => Ending::Denied,
             Some(Stop::Failed { .. }) => Ending::FailedUntouched,
         };
         if let Some(Stop::Failed { services, .. }) = &stop {
@@ -232,11 +242,12 @@ impl Run<'_> {
 
 impl Stop {
     fn failed(text: &str) -> Self {
-        Self::Failed { text: text.to_owned(), services: Vec::new() }
+        Self::Failed { denied: false, text: text.to_owned(), services: Vec::new() }
     }
 
     fn incident(incident: Incident) -> Self {
-        Self::Failed { text: incident.text, services: incident.service.into_iter().collect() }
+        let services = incident.service.into_iter().collect();
+        Self::Failed { denied: false, text: incident.text, services }
     }
 
     fn text(&self) -> String {

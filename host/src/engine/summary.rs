@@ -31,23 +31,14 @@ pub(super) fn advice(
     backup: Option<&BackupView>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    match ending {
-        Ending::Done | Ending::NothingToDo => return lines,
-        Ending::FailedUntouched => {
-            lines.push(
-                "The installation is as it was: its services, files and data were not touched."
-                    .into(),
-            );
-            return lines;
-        }
-        Ending::Failed | Ending::Interrupted if !ledger.touched() => {
-            lines.push(
-                "The installation is as it was: its services, files and data were not touched."
-                    .into(),
-            );
-            return lines;
-        }
-        Ending::Failed | Ending::Interrupted => {}
+    if matches!(ending, Ending::Done | Ending::NothingToDo) {
+        return lines;
+    }
+    if !ledger.touched() {
+        lines.push(
+            "The installation is as it was: its services, files and data were not touched.".into(),
+        );
+        return lines;
     }
     state(&mut lines, ledger, plan);
     if let Some(backup) = backup {

@@ -79,6 +79,8 @@ pub enum Ending {
     Done,
     /// There was nothing to do.
     NothingToDo,
+    /// A plugin wanted what it may not do, before the installation was changed.
+    Denied,
     /// It failed before the installation was changed.
     FailedUntouched,
     /// It failed after the installation was changed.

@@ -177,6 +177,7 @@ fn finished(summary: &Summary) -> String {
     let ending = match summary.ending {
         Ending::Done => format!("run done and verified in {time}"),
         Ending::NothingToDo => "there was nothing to do".into(),
+        Ending::Denied => format!("run DENIED after {time}, the installation was not changed"),
         Ending::FailedUntouched => {
             format!("run FAILED after {time}, the installation was not changed")
         }

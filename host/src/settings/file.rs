@@ -44,17 +44,43 @@ pub struct Http {
     pub origins: Vec<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sql {
     #[serde(default)]
-    pub connections: BTreeMap<String, String>,
+    pub connections: BTreeMap<String, SecretText>,
 }
 
-/// The values contain passwords.
-impl std::fmt::Debug for Sql {
+/// Contains a password, and is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// For the one place that makes a connection of it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.connections.keys()).finish()
+        f.write_str("…")
+    }
+}
+
+/// Where and why, but neither the line, which `Display` would quote, nor a value: both may
+/// be a data source name with its password.
+fn without_secrets(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let message = error.message();
+    // A value stands in quotes, and may contain some.
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) => {
+            format!("line {line}: {}…{}", &message[..first], &message[last + 1..])
+        }
+        _ => format!("line {line}: {message}"),
     }
 }
 
@@ -82,10 +108,10 @@ impl File {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| Error::Parse {
+        toml::from_str(&text).map_err(|error| Error::Parse {
             path: path.to_owned(),
             what: "configuration",
-            source: source.into(),
+            source: without_secrets(&text, &error).into(),
         })
     }
 

@@ -36,6 +36,9 @@ fn heading(summary: &Summary, paint: Paint) -> String {
     match summary.ending {
         Ending::Done => paint.good(&format!("✓ Done and verified in {time}")),
         Ending::NothingToDo => paint.good("✓ There was nothing to do"),
+        Ending::Denied => {
+            paint.bad(&format!("✗ Denied after {time}; the installation was not changed"))
+        }
         Ending::FailedUntouched => {
             paint.bad(&format!("✗ Failed after {time}; the installation was not changed"))
         }

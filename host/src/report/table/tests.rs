@@ -209,6 +209,7 @@ fn every_ending_has_a_heading() {
     let endings = [
         Ending::Done,
         Ending::NothingToDo,
+        Ending::Denied,
         Ending::FailedUntouched,
         Ending::Failed,
         Ending::Interrupted,
@@ -216,6 +217,7 @@ fn every_ending_has_a_heading() {
     assert_snapshot!(endings.map(heading).concat(), @r#"
     ✓ Done and verified in 1 min 52 s
     ✓ There was nothing to do
+    ✗ Denied after 1 min 52 s; the installation was not changed
     ✗ Failed after 1 min 52 s; the installation was not changed
     ✗ Failed after 1 min 52 s; the installation was changed
     ! Interrupted after 1 min 52 s
