@@ -18,6 +18,7 @@ mod literal;
 mod moving;
 mod plugin_files;
 mod project_faults;
+mod readme;
 mod registry;
 mod registry_faults;
 mod storage_faults;

@@ -15,6 +15,7 @@ mod gates;
 mod layers;
 mod limits;
 mod plugin;
+mod readme;
 mod source;
 mod tidy;
 mod vendor_guide;

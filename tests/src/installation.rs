@@ -243,7 +243,8 @@ fn wait_until_healthy(dir: &Path) {
 fn is_healthy(dir: &Path) -> bool {
     let states =
         inspect_all(dir, "{{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}");
-    states.lines().all(|state| matches!(state, "running" | "running healthy"))
+    let mut states = states.lines().peekable();
+    states.peek().is_some() && states.all(|state| matches!(state, "running" | "running healthy"))
 }
 
 fn fingerprint(dir: &Path) -> Fingerprint {

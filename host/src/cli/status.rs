@@ -10,7 +10,7 @@ use super::error::Result;
 use super::{display, exit_code, session};
 use crate::capability::docker::types::{ContainerState, Health, Service};
 use crate::engine::Installation;
-use crate::engine::journal::{self, Record};
+use crate::engine::history::{self, Recorded};
 use crate::settings::Settings;
 use crate::text::one_line;
 
@@ -70,20 +70,16 @@ fn as_json(service: &Service) -> serde_json::Value {
     json!({"name": service.name, "image": service.image, "digests": service.digests, "containers": containers})
 }
 
-/// The newest run of the state directory, in a line: the names of runs begin with their time.
+/// The newest run, in a line.
 fn last_run(state_dir: &Path) -> Option<String> {
-    let runs = std::fs::read_dir(state_dir.join("runs")).ok()?.flatten();
-    let newest = runs.map(|entry| entry.path()).max()?;
-    let name = newest.file_name()?.to_string_lossy().into_owned();
-    let how = match journal::read(&newest.join("journal.jsonl")) {
-        Ok(records) => match records.last() {
-            Some(Record::RunFinished { ending }) => {
-                let ending = serde_json::to_value(ending).ok()?;
-                format!("ended: {}", ending.as_str().unwrap_or_default().replace('_', " "))
-            }
-            _ => "has not ended, or was cut off".to_owned(),
-        },
+    let Recorded { name, directory, ending } = history::runs(state_dir).into_iter().next()?;
+    let how = match ending {
+        Ok(Some(ending)) => {
+            let ending = serde_json::to_value(ending).ok()?;
+            format!("ended: {}", ending.as_str().unwrap_or_default().replace('_', " "))
+        }
+        Ok(None) => "has not ended, or was cut off".to_owned(),
         Err(error) => error.to_string(),
     };
-    Some(one_line(&format!("last run {name} {how}; its record: {}", newest.display())))
+    Some(one_line(&format!("last run {name} {how}; its record: {}", directory.display())))
 }

@@ -6,6 +6,7 @@ mod chain;
 mod diagnosis;
 mod downtime;
 mod error;
+pub mod history;
 mod installation;
 pub mod journal;
 mod lock;

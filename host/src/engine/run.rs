@@ -15,7 +15,7 @@ use super::journal::{Journal, Record};
 use super::permit::{Applying, Ledger, milliseconds};
 use super::plan::{Plan, PlannedStep};
 use super::watch::{Incident, Monitor};
-use super::{Error, Prepared, Result, diagnosis, summary};
+use super::{Error, Prepared, Result, diagnosis, history, summary};
 use crate::capability::Kind;
 use crate::contract::{Fact, Outcome};
 use crate::plugin::Caller;
@@ -220,6 +220,14 @@ impl Run<'_> {
                      docker compose stop {service}."
                 )
             }));
+        }
+        let earlier = history::first_of_unfinished(&self.prepared.state_dir, &plan.run);
+        if let (Some(earlier), Ending::Failed | Ending::Interrupted) = (earlier, ending) {
+            advice.push(format!(
+                "This was not the first attempt: the images that were there before the first one, \
+                 and its backup, are named by {}.",
+                earlier.join("plan.json").display()
+            ));
         }
         if let Err(error) = self.ledger.write(&Record::RunFinished { ending }) {
             advice.push(format!("The end of the run is not recorded: {}.", chain_text(&error)));
