@@ -5,6 +5,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest as _, Sha256};
+
 const TARGET: &str = "wasm32-wasip2";
 const BUNDLED: &[(&str, &str)] = &[("compose", "tessallite-up-compose")];
 
@@ -16,9 +18,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     for (name, package) in BUNDLED {
         let built = compile(&root, &out, package)?;
-        std::fs::copy(built, out.join(format!("{name}.wasm")))?;
+        let component = std::fs::read(built)?;
+        std::fs::write(out.join(format!("{name}.wasm.sha256")), hex_digest(&component))?;
+        std::fs::write(out.join(format!("{name}.wasm")), component)?;
     }
     Ok(())
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A build of its own in a directory of its own: the outer one holds the lock of the

@@ -64,7 +64,8 @@ impl Context {
         F: Future<Output = Result<T>>,
     {
         self.conduct.read(function)?;
-        work(self.services()?).await
+        // In a box of its own: every call would otherwise carry room for the longest work.
+        Box::pin(work(self.services()?)).await
     }
 
     /// A change: allowed or denied, recorded, done in a task of its own so that it reaches

@@ -55,6 +55,9 @@ impl From<plugin::Error> for Failure {
             plugin::Error::NotFound { .. } => "tessallite-up plugin list shows what there is",
             plugin::Error::Read { .. } => "check the path, and that the file may be read",
             plugin::Error::OtherContract { .. } => "get a build of the plugin for this version",
+            plugin::Error::NewerContract { .. } => {
+                "upgrade tessallite-up, or get an older build of the plugin"
+            }
             plugin::Error::NotAComponent { .. } | plugin::Error::Damaged { .. } => {
                 "plugins/README.md shows how a plugin is built"
             }

@@ -37,9 +37,10 @@ fn list(output: Output) {
         })
         .collect();
     names.sort();
-    let bundled = BUNDLED.iter().filter(|(name, _)| names.iter().all(|(known, _)| known != name));
+    let bundled =
+        BUNDLED.iter().filter(|bundled| names.iter().all(|(known, _)| known != bundled.name));
     let bundled: Vec<_> =
-        bundled.map(|(name, _)| ((*name).to_owned(), "bundled".to_owned())).collect();
+        bundled.map(|found| (found.name.to_owned(), "bundled".to_owned())).collect();
     names.splice(0..0, bundled);
     let mut text = String::new();
     for (name, place) in names {

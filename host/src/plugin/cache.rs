@@ -9,12 +9,15 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
+/// Of the files in the cache; those of another are not found.
+const FORMAT: u32 = 2;
 /// Not writable by others, and owned by this user.
 const FOREIGN_WRITE: u32 = 0o022;
-const DIGEST_BYTES: usize = 32;
+/// CRC-32, little-endian, before the code: it tells damage. Against other people's files
+/// stand the owner and the mode.
+const CHECKSUM_BYTES: usize = 4;
 
 pub(super) struct Cache {
     /// Absent: nothing is kept.
@@ -51,7 +54,7 @@ impl Cache {
         let Some(path) = self.path(engine, digest) else { return Ok(()) };
         let directory = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(&Sha256::digest(compiled))?;
+        file.write_all(&crc32fast::hash(compiled).to_le_bytes())?;
         file.write_all(compiled)?;
         file.as_file().sync_all()?;
         file.persist(path).map(drop).map_err(|failed| failed.error)
@@ -60,6 +63,7 @@ impl Cache {
     fn path(&self, engine: &Engine, digest: &str) -> Option<PathBuf> {
         let mut hasher = std::hash::DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
+        FORMAT.hash(&mut hasher);
         let name = format!("{digest}-{:016x}.cwasm", hasher.finish());
         Some(self.directory.as_ref()?.join(name))
     }
@@ -71,11 +75,11 @@ fn is_ours(meta: &fs::Metadata) -> bool {
 
 /// `None` for a file that was cut off or damaged.
 fn read_whole(mut file: File) -> io::Result<Option<Vec<u8>>> {
-    let mut digest = [0; DIGEST_BYTES];
-    file.read_exact(&mut digest)?;
+    let mut checksum = [0; CHECKSUM_BYTES];
+    file.read_exact(&mut checksum)?;
     let mut compiled = Vec::new();
     file.read_to_end(&mut compiled)?;
-    Ok((Sha256::digest(&compiled).as_slice() == digest).then_some(compiled))
+    Ok((crc32fast::hash(&compiled).to_le_bytes() == checksum).then_some(compiled))
 }
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ pub enum Error {
     },
     #[error("the plugin {plugin} was built against {theirs}; this host speaks {PACKAGE}")]
     OtherContract { plugin: String, theirs: String },
+    #[error(
+        "the plugin {plugin} was built against {theirs}, which is newer than this host's {PACKAGE}"
+    )]
+    NewerContract { plugin: String, theirs: String },
     #[error("the plugin {plugin} does not fit the contract {PACKAGE}")]
     Misfit {
         plugin: String,

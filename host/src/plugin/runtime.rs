@@ -4,16 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sha2::{Digest as _, Sha256};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine};
 
 use super::cache::Cache;
 use super::instance::State;
 use super::limits::TICK;
+use super::source::Binary;
 use super::{Error, Limits, Result, Source};
 use crate::contract::{PACKAGE, Plugin, PluginPre};
-use crate::text::hex;
 
 /// The package's name without its version, as imports and exports begin.
 const NAMESPACE: &str = "tessallite:up/";
@@ -69,9 +68,8 @@ impl Runtime {
     /// What is wrong with the file, or with what it expects.
     pub fn load(&self, source: &Source) -> Result<Component> {
         let label = source.label();
-        let bytes = source.bytes(self.limits.component_bytes)?;
+        let Binary { bytes, digest } = source.read(self.limits.component_bytes)?;
         check_header(&bytes, &label)?;
-        let digest = hex(&Sha256::digest(&bytes));
         let compiled = self.compile(&bytes, &digest, &label)?;
         let kind = compiled.component_type();
         let imports: Vec<String> =
@@ -129,20 +127,22 @@ fn check_header(bytes: &[u8], plugin: &str) -> Result<()> {
     Err(Error::NotAComponent { plugin: plugin.to_owned(), what })
 }
 
-/// Interfaces of the contract in another major version than ours; versions 0.x are
-/// major ones by their second number.
+/// A plugin runs on hosts of the contract's version that it was built against, and on
+/// newer ones of the same major version. Versions 0.x are major ones by their second number.
 fn check_contract(names: impl Iterator<Item = String>, plugin: &str) -> Result<()> {
-    let track = |name: &str| -> Option<String> {
-        let version = semver::Version::parse(name.split_once('@')?.1).ok()?;
-        Some(match version.major {
-            0 => format!("0.{}", version.minor),
-            major => major.to_string(),
-        })
+    let version = |name: &str| semver::Version::parse(name.split_once('@')?.1).ok();
+    let track = |version: &semver::Version| match version.major {
+        0 => (0, version.minor),
+        major => (major, 0),
     };
-    let ours = track(PACKAGE);
+    let ours = version(PACKAGE);
     for name in names.filter(|name| name.starts_with(NAMESPACE)) {
-        if track(&name) != ours {
+        let theirs = version(&name);
+        if theirs.as_ref().map(track) != ours.as_ref().map(track) {
             return Err(Error::OtherContract { plugin: plugin.to_owned(), theirs: name });
+        }
+        if theirs > ours {
+            return Err(Error::NewerContract { plugin: plugin.to_owned(), theirs: name });
         }
     }
     Ok(())
@@ -191,7 +191,8 @@ mod tests {
     fn only_our_track_of_the_contract_is_taken() {
         let check = |name: &str| check_contract([name.to_owned()].into_iter(), "p");
         assert!(check("tessallite:up/docker@0.1.0").is_ok());
-        assert!(check("tessallite:up/docker@0.1.7").is_ok());
+        let newer = check("tessallite:up/docker@0.1.7");
+        assert!(matches!(newer, Err(Error::NewerContract { .. })));
         assert!(check("wasi:io/streams@0.2.3").is_ok());
         assert!(check("tessallite:up/docker@0.2.0").is_err());
         assert!(check("tessallite:up/docker@1.0.0").is_err());

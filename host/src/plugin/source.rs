@@ -1,8 +1,19 @@
 //! Where a plugin comes from.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use super::{BUNDLED, Error, Result};
+use crate::text::hex;
+
+/// A component as it is in its file.
+pub struct Binary {
+    pub bytes: Cow<'static, [u8]>,
+    /// SHA-256, in hexadecimal.
+    pub digest: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -27,8 +38,8 @@ impl Source {
         if file.is_file() {
             return Ok(Self::File(file));
         }
-        match BUNDLED.iter().find(|(bundled, _)| *bundled == name) {
-            Some((bundled, _)) => Ok(Self::Bundled(bundled)),
+        match BUNDLED.iter().find(|bundled| bundled.name == name) {
+            Some(bundled) => Ok(Self::Bundled(bundled.name)),
             None => Err(Error::NotFound {
                 name: text.to_owned(),
                 installed: installed.display().to_string(),
@@ -46,14 +57,23 @@ impl Source {
 
     /// # Errors
     /// `Read`, `TooLarge`.
-    pub fn bytes(&self, limit: u64) -> Result<Vec<u8>> {
+    pub fn read(&self, limit: u64) -> Result<Binary> {
         match self {
-            Self::File(path) => read_limited(path, limit, &self.label()),
-            Self::Bundled(name) => Ok(BUNDLED
-                .iter()
-                .find(|(bundled, _)| bundled == name)
-                .map(|(_, bytes)| bytes.to_vec())
-                .unwrap_or_default()),
+            Self::File(path) => {
+                let bytes = read_limited(path, limit, &self.label())?;
+                let digest = hex(&Sha256::digest(&bytes));
+                Ok(Binary { bytes: Cow::Owned(bytes), digest })
+            }
+            Self::Bundled(name) => {
+                let not_found = || Error::NotFound {
+                    name: (*name).to_owned(),
+                    installed: String::from("no directory"),
+                };
+                let bundled = BUNDLED.iter().find(|bundled| bundled.name == *name);
+                let bundled = bundled.ok_or_else(not_found)?;
+                let bytes = Cow::Borrowed(bundled.component);
+                Ok(Binary { bytes, digest: bundled.digest.to_owned() })
+            }
         }
     }
 }
@@ -97,7 +117,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("large.wasm");
         std::fs::write(&file, [0; 11]).unwrap();
-        assert!(matches!(Source::File(file.clone()).bytes(10), Err(Error::TooLarge { .. })));
-        assert_eq!(Source::File(file).bytes(11).unwrap().len(), 11);
+        assert!(matches!(Source::File(file.clone()).read(10), Err(Error::TooLarge { .. })));
+        assert_eq!(Source::File(file).read(11).unwrap().bytes.len(), 11);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use semver::Version;
 use tessallite_up_sdk::docker::{self, Condition, ContainerState, Service};
 use tessallite_up_sdk::gate::not_running_well;
 use tessallite_up_sdk::{Refusal, Request, Upgrade};
@@ -91,25 +92,34 @@ fn has_platform(platforms: &[String], wanted: &str) -> bool {
 
 fn versions(targets: &[Target], upgrade: &Upgrade, problems: &mut Problems) {
     let oldest = upgrade.oldest.as_deref().and_then(version_of);
+    // Services that are at the same version have the same problem.
+    let mut newer: BTreeMap<(Version, Version), Vec<&str>> = BTreeMap::new();
+    let mut too_old: BTreeMap<(Version, Version), Vec<&str>> = BTreeMap::new();
     for target in targets {
         let before = version_of(Reference::parse(&target.before).tag_or_latest());
         let after = version_of(Reference::parse(&target.after).tag_or_latest());
         let (Some(before), Some(after)) = (before, after) else {
             continue;
         };
-        if after < before {
-            problems.push(format!(
-                "{} is at {before}, which is newer than {after}: this would be a downgrade",
-                target.service
-            ));
-        }
         if let Some(oldest) = oldest.as_ref().filter(|oldest| before < **oldest) {
-            problems.push(format!(
-                "{} is at {before}; this release upgrades from {oldest} or later: \
-                 upgrade to that one first",
-                target.service
-            ));
+            too_old.entry((before.clone(), oldest.clone())).or_default().push(&target.service);
         }
+        if after < before {
+            newer.entry((before, after)).or_default().push(&target.service);
+        }
+    }
+    for ((before, after), services) in newer {
+        let services = services.join(", ");
+        problems.push(format!(
+            "{services}: at {before}, which is newer than {after}: this would be a downgrade"
+        ));
+    }
+    for ((before, oldest), services) in too_old {
+        let services = services.join(", ");
+        problems.push(format!(
+            "{services}: at {before}; this release upgrades from {oldest} or later: upgrade to \
+             that one first"
+        ));
     }
 }
 

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use tessallite_up_sdk::docker::{self, Engine, Service};
+use tessallite_up_sdk::docker::{self, Container, ContainerState, Engine, Service};
 use tessallite_up_sdk::health::{self, Answer};
+use tessallite_up_sdk::host::{self, Level};
 use tessallite_up_sdk::sql::{self, Database, DumpTarget};
 use tessallite_up_sdk::{Error, Refusal};
 
 use crate::options::{Options, documented_port};
 use crate::schemas::{self, Revisions};
+
+/// How long a health check that has just begun may take to come to its first verdict.
+const PATIENCE_MS: u64 = 60_000;
+const PAUSE_MS: u32 = 250;
 
 /// Where a service answers its health, and what it says.
 pub struct Health {
@@ -38,7 +43,7 @@ impl Survey {
 /// Only where nothing can be said at all: no engine, no valid project.
 pub fn look(options: &Options) -> Result<Survey, Refusal> {
     let engine = docker::get_engine()?;
-    let services = docker::list_services()?;
+    let services = settled_services()?;
     let mut survey = Survey {
         engine,
         services,
@@ -64,6 +69,28 @@ pub fn look(options: &Options) -> Result<Survey, Refusal> {
         }
     }
     Ok(survey)
+}
+
+/// The services, once no health check of theirs is about to come to a verdict.
+fn settled_services() -> Result<Vec<Service>, Error> {
+    let deadline = host::elapsed() + PATIENCE_MS;
+    let mut told = false;
+    loop {
+        let services = docker::list_services()?;
+        let starting = services.iter().find(|s| s.containers.iter().any(is_starting));
+        let Some(starting) = starting.filter(|_| host::elapsed() < deadline) else {
+            return Ok(services);
+        };
+        if !told {
+            host::log(Level::Info, &format!("waiting for the health check of {}", starting.name));
+            told = true;
+        }
+        host::sleep(PAUSE_MS);
+    }
+}
+
+fn is_starting(container: &Container) -> bool {
+    container.state == ContainerState::Running && container.health == docker::Health::Starting
 }
 
 enum Found {

@@ -5,8 +5,9 @@ use crate::health::{self, Convention};
 use crate::host::{self, GateState};
 use crate::{Error, docker::Service};
 
-/// Between two looks: short at first, so that a fast service is seen at once.
-const FIRST_PAUSE_MS: u32 = 50;
+/// Between two looks: short at first, so that a fast service is seen at once; later a
+/// tenth of the time that has passed, and never more than the longest.
+const SHORTEST_PAUSE_MS: u32 = 50;
 const LONGEST_PAUSE_MS: u32 = 2_000;
 
 /// What one service has to show.
@@ -68,7 +69,6 @@ pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
     let mut open: Vec<Waiting> =
         gates.iter().map(|gate| Waiting { gate, answers: 0, last: String::new() }).collect();
     let started = host::elapsed();
-    let mut pause = FIRST_PAUSE_MS;
     loop {
         for waiting in &mut open {
             waiting.look();
@@ -77,17 +77,21 @@ pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
         if open.is_empty() {
             return Ok(());
         }
-        let seconds = host::elapsed().saturating_sub(started) / 1000;
+        let waited_ms = host::elapsed().saturating_sub(started);
         let late: Vec<&Waiting> =
-            open.iter().filter(|w| seconds >= u64::from(w.gate.timeout_s)).collect();
+            open.iter().filter(|w| waited_ms >= u64::from(w.gate.timeout_s) * 1000).collect();
         if !late.is_empty() {
             return Err(too_late(&late));
         }
-        host::sleep(pause);
         // A service that has begun to answer is asked again at once.
         let answering = open.iter().any(|waiting| waiting.answers > 0);
-        pause = if answering { FIRST_PAUSE_MS } else { (pause * 3 / 2).min(LONGEST_PAUSE_MS) };
+        host::sleep(if answering { SHORTEST_PAUSE_MS } else { pause_ms(waited_ms) });
     }
+}
+
+fn pause_ms(waited_ms: u64) -> u32 {
+    let tenth = u32::try_from(waited_ms / 10).unwrap_or(u32::MAX);
+    tenth.clamp(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS)
 }
 
 impl Waiting<'_> {

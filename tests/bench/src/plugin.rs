@@ -46,7 +46,7 @@ impl Conduct for Allowing {
 }
 
 pub async fn measure(places: &Places, table: &mut Table) -> Result<()> {
-    let (_, bytes) = BUNDLED.first().ok_or("no plugin is bundled")?;
+    let bytes = BUNDLED.first().ok_or("no plugin is bundled")?.component;
     let directory = tempfile::tempdir_in(&places.target)?;
     load(bytes, directory.path(), table)?;
     call(bytes, directory.path(), table).await?;

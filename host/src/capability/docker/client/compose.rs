@@ -57,7 +57,10 @@ impl Compose {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        Err(Error::invalid(doing).because(tail(&output.stderr)))
+        Err(Error::invalid(doing).because(tail(&output.stderr)).hint(format!(
+            "docker compose config, run in {}, shows the same; mend the file that it is about",
+            self.location.project_dir.display()
+        )))
     }
 
     /// Runs a command that changes something, and waits until it is done. It goes on

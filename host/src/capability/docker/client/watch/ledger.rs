@@ -26,6 +26,9 @@ pub(super) struct Snapshot {
 #[derive(Default)]
 pub(super) struct Ledger {
     watched: HashMap<String, Watched>,
+    /// How the last run of a container ended that is not watched yet: an inspection of
+    /// the next run does not tell any more.
+    ended: HashMap<String, i64>,
 }
 
 struct Watched {
@@ -42,7 +45,9 @@ impl Ledger {
     pub(super) fn add(&mut self, place: Place, seen: Option<Snapshot>, fresh: bool) -> Vec<Mishap> {
         let Some(seen) = seen else { return vec![Mishap::Gone] };
         let mut mishaps = Vec::new();
+        let ended = self.ended.remove(&place.id);
         if fresh && seen.restarts > 0 {
+            mishaps.extend(ended.filter(|_| seen.running).map(|code| Mishap::Exited { code }));
             mishaps.push(Mishap::Restarted);
         }
         if !seen.running {
@@ -74,7 +79,12 @@ impl Ledger {
         at: Timestamp,
         exit_code: i64,
     ) -> Option<Mishap> {
-        let watched = self.watched.get_mut(id)?;
+        let Some(watched) = self.watched.get_mut(id) else {
+            if action == "die" {
+                self.ended.insert(id.to_owned(), exit_code);
+            }
+            return None;
+        };
         // Of a run before the one that is known of.
         if watched.started.is_some_and(|started| at < started) {
             return None;
@@ -191,6 +201,15 @@ mod tests {
         assert_eq!(add(Some(running(0, 2)), false), []);
         assert_eq!(add(Some(exited(0, 3)), true), [Mishap::Exited { code: 3 }]);
         assert_eq!(add(None, true), [Mishap::Gone]);
+    }
+
+    #[test]
+    fn how_a_fresh_container_ended_before_the_watch_is_told_with_its_restart() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.event("c", "die", at(1), 7), None);
+        let mishaps = ledger.add(place(), Some(running(2, 1)), true);
+        assert_eq!(mishaps, [Mishap::Exited { code: 7 }, Mishap::Restarted]);
+        assert_eq!(ledger.event("c", "die", at(3), 7), Some(Mishap::Exited { code: 7 }));
     }
 
     #[test]
