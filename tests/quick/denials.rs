@@ -38,7 +38,8 @@ async fn a_step_that_changes_what_it_does_not_declare_gets_denied_as_its_answer(
 #[tokio::test]
 async fn an_effect_is_denied_whoever_declares_it_when_the_run_says_no() {
     let bench = Bench::hostile(Limits::default());
-    let stop = Effect::DockerStop(StopChange { services: vec!["gateway".into()] });
+    let stop =
+        Effect::DockerStop(StopChange { services: vec!["gateway".into()], unless_on: vec![] });
     let mut step = step("hostile/step", 5);
     step.effects = vec![stop];
     let answer = bench.apply("apply:twice:docker.stop", &step, &[]).await.unwrap();

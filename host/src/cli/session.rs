@@ -57,6 +57,7 @@ pub fn target(settings: &Settings) -> Target {
             profiles: settings.profiles.clone(),
             env_files: settings.env_files.clone(),
         },
+        state_dir: settings.state_dir.clone(),
         backup_dir: settings.backup_dir.clone(),
         origins: settings.origins.clone(),
         connections: settings.connections.iter().map(dsn).collect(),

@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn an_effect_is_declared_once() {
         use crate::contract::{Effect, docker::StopChange};
-        let stop = Effect::DockerStop(StopChange { services: vec!["a".into()] });
+        let stop = Effect::DockerStop(StopChange { services: vec!["a".into()], unless_on: vec![] });
         let mut twice = step("a");
         twice.step.effects = vec![stop.clone(), stop];
         assert!(check_steps(&[twice]).unwrap_err().contains("twice"));

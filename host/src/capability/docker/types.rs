@@ -105,6 +105,13 @@ pub struct ServiceImage {
     pub image: PinnedImage,
 }
 
+/// A service, and the image of its containers by ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerImage {
+    pub service: String,
+    pub image_id: String,
+}
+
 /// Bytes of one pull, over all layers that are known so far: `total` grows while the
 /// engine learns of more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

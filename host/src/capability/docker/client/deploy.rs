@@ -7,14 +7,15 @@ use super::containers::Found;
 use super::images::Pinned;
 use super::model::ServiceModel;
 use crate::capability::docker::reference::Reference;
-use crate::capability::docker::types::{DeployedContainer, ServiceImage};
+use crate::capability::docker::types::{DeployedContainer, FormerImage, ServiceImage};
 use crate::capability::error::{Error, Result};
 
 /// What a deployment has to come to, for one service.
 struct Goal<'a> {
     service: &'a str,
-    pinned: Pinned,
-    /// The engine's ID of the pinned image.
+    /// As the project's files name the image, for messages.
+    image: String,
+    /// The engine's ID of the image.
     image_id: String,
 }
 
@@ -38,11 +39,58 @@ impl Client {
             let modelled = Self::modelled(&model, &wanted.service)?;
             goals.push(self.prepare(wanted, modelled).await?);
         }
-        let before = self.containers(&model.project).await?;
-        let args = up_args(&goals, &before);
+        self.recreate(&model.project, &goals).await
+    }
+
+    /// As [`Client::up`], on images that were in use before: each reference of the
+    /// project's files names its image on this engine from then on.
+    ///
+    /// Errors: `NotFound` when an image is not on the engine any more, `Conflict` when the
+    /// files have a digest of another image, `Failed` when Compose fails.
+    pub async fn revert(&self, formers: &[FormerImage]) -> Result<Vec<DeployedContainer>> {
+        self.forget_model().await;
+        let names: Vec<&str> = formers.iter().map(|former| former.service.as_str()).collect();
+        let model = self.check_services(&names).await?;
+        let mut goals = Vec::new();
+        for former in formers {
+            let modelled = Self::modelled(&model, &former.service)?;
+            goals.push(self.name_again(former, modelled).await?);
+        }
+        self.recreate(&model.project, &goals).await
+    }
+
+    async fn recreate(&self, project: &str, goals: &[Goal<'_>]) -> Result<Vec<DeployedContainer>> {
+        let names: Vec<&str> = goals.iter().map(|goal| goal.service).collect();
+        let before = self.containers(project).await?;
+        let args = up_args(goals, &before);
         self.inner.compose.change(&format!("recreating {}", names.join(", ")), &args).await?;
-        let after = self.containers(&model.project).await?;
-        verify(&goals, &before, after)
+        let after = self.containers(project).await?;
+        verify(goals, &before, after)
+    }
+
+    /// A tag that has moved on leads to the former image again.
+    async fn name_again<'a>(
+        &self,
+        former: &'a FormerImage,
+        modelled: &ServiceModel,
+    ) -> Result<Goal<'a>> {
+        let FormerImage { service, image_id } = former;
+        if self.image(image_id).await?.and_then(|image| image.id).as_ref() != Some(image_id) {
+            return Err(Error::not_found(format!(
+                "the former image {image_id} of {service} is not on the engine any more"
+            ))
+            .hint(format!("pull it again by its digest, and tag it as {}", modelled.image)));
+        }
+        let reference = Reference::parse(&modelled.image)?;
+        self.tag(image_id, &reference).await?;
+        let named = self.image(reference.as_str()).await?.and_then(|image| image.id);
+        if named.as_ref() != Some(image_id) {
+            return Err(Error::conflict(format!(
+                "the project's files say {reference} for {service}, which is {}, not {image_id}",
+                named.as_deref().unwrap_or("not on the engine")
+            )));
+        }
+        Ok(Goal { service, image: modelled.image.clone(), image_id: image_id.clone() })
     }
 
     /// The files must say the image of the change, and its tag must name that image:
@@ -67,15 +115,22 @@ impl Client {
             )));
         };
         self.tag(&image_id, &pinned.reference).await?;
-        Ok(Goal { service, pinned, image_id })
+        Ok(Goal { service, image: pinned.by_digest(), image_id })
     }
 
-    /// Afterwards none of the services runs; each had its own grace period.
+    /// Afterwards none of the services runs, but for those all of whose containers use the
+    /// image that they are spared for; each had its own grace period.
     ///
     /// Errors: `Failed` when Compose fails or a container goes on.
-    pub async fn stop(&self, services: &[String]) -> Result<()> {
+    pub async fn stop(&self, services: &[String], spared: &[FormerImage]) -> Result<()> {
         let names: Vec<&str> = services.iter().map(String::as_str).collect();
         let model = self.check_services(&names).await?;
+        let found = self.containers(&model.project).await?;
+        let names: Vec<&str> =
+            names.into_iter().filter(|name| !is_spared(name, &found, spared)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
         let doing = format!("stopping {}", names.join(", "));
         let args = ["stop", "--"].into_iter().chain(names.iter().copied()).map(str::to_owned);
         self.inner.compose.change(&doing, &args.collect::<Vec<_>>()).await?;
@@ -89,6 +144,12 @@ impl Client {
             None => Ok(()),
         }
     }
+}
+
+fn is_spared(service: &str, found: &[Found], spared: &[FormerImage]) -> bool {
+    let image = spared.iter().find(|former| former.service == service);
+    let mut own = found.iter().filter(|found| found.service == service);
+    image.is_some_and(|former| own.all(|found| found.container.image_id == former.image_id))
 }
 
 /// Both may be spelled differently, such as with or without `docker.io`.
@@ -147,7 +208,7 @@ fn verify(
                 wrong.container.name,
                 wrong.container.image_id,
                 goal.image_id,
-                goal.pinned.by_digest(),
+                goal.image,
             )));
         }
     }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
@@ -26,7 +27,9 @@ use crate::capability::sql::client::login;
 use crate::capability::sql::client::{Client, INTERNAL};
 use crate::capability::sql::locate::{Exit, Server};
 use crate::capability::sql::manifest::{self, Manifest};
-use crate::capability::sql::types::{Backup, DumpTarget, Facts, Listing, Progress, Value};
+use crate::capability::sql::types::{
+    Backup, Comparison, DumpTarget, Facts, Listing, Progress, Restore, TableChange, Value,
+};
 use crate::text::{one_line, shortened};
 
 /// Between two calls of the progress function.
@@ -99,6 +102,28 @@ impl Dumps {
             ))
             .hint("mend the connection, or leave it out")),
         }
+    }
+
+    /// What has become of the database since the backup of this label.
+    ///
+    /// Errors: `NotFound` when there is no whole backup of this label.
+    pub async fn compare(&self, label: &str, migration_table: &str) -> Result<Comparison> {
+        let _ = (label, migration_table);
+        Err(Error::failed("comparing the database with a backup"))
+    }
+
+    /// Brings a backup back; whether it did, or found the database to be as it was.
+    ///
+    /// Errors: `NotFound` when there is no whole backup of this label, `Denied` when the
+    /// operator said no, `Failed` when what was restored is not the backup.
+    pub async fn restore(
+        &self,
+        wanted: &Restore,
+        agreed: &(dyn Fn(Vec<TableChange>) -> BoxFuture<'static, bool> + Send + Sync),
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<bool> {
+        let _ = (wanted, agreed, progress);
+        Err(Error::failed("restoring a backup"))
     }
 
     pub async fn backups(&self) -> Result<Listing> {
