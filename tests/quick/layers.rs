@@ -25,7 +25,11 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     // The bindings turn it into the contract's own error.
     ("contract", "capability", &["Error"]),
     // What a run tells: plain data.
-    ("report", "capability", &["GateState", "conduct::GateState", "conduct::Level"]),
+    (
+        "report",
+        "capability",
+        &["GateState", "conduct::GateState", "conduct::Level", "sql::types::TableChange"],
+    ),
     ("plugin", "capability", &["Conduct", "Context", "Services"]),
     ("cli", "capability", &["Kind", "Error", "GateState", "conduct::Level", "docker::types"]),
     ("settings", "contract", &["ReleaseImage"]),

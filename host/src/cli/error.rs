@@ -95,10 +95,27 @@ impl From<engine::Error> for Failure {
                     E::Usage(_) => exit_code::USAGE,
                     E::Planning { kind, .. } => code_of(*kind),
                     E::Locked { .. } => exit_code::LOCKED,
+                    E::NoRun { .. } | E::NoSuchRun { .. } | E::NotNow { .. } => exit_code::USAGE,
                     _ => exit_code::REFUSED,
                 };
                 let hint = match &error {
                     E::Locked { .. } => Some("wait until it has ended".to_owned()),
+                    E::Unfinished { run, .. } => Some(format!(
+                        "tessallite-up resume {run} goes on with it, tessallite-up rollback {run} \
+                         goes back to what was before"
+                    )),
+                    E::NoRun { .. } | E::NoSuchRun { .. } => {
+                        Some("tessallite-up history lists the runs".to_owned())
+                    }
+                    E::OtherPlugin { run, .. } => Some(format!(
+                        "use the version of the plugin that the run began with, or go back: \
+                         tessallite-up rollback {run}"
+                    )),
+                    E::Journal(engine::journal::Error::Damaged { .. }) => Some(
+                        "it tells no more how far the run has come: look at the services and the \
+                         backup; with the run's directory moved away, the run is forgotten"
+                            .to_owned(),
+                    ),
                     E::State { .. } | E::Journal(_) => {
                         Some("free space or name another directory: --state DIR".to_owned())
                     }

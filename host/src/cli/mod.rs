@@ -9,6 +9,9 @@ pub mod exit_code;
 mod interrupt;
 mod plan;
 mod plugin;
+mod recorded;
+mod resume;
+mod rollback;
 mod session;
 mod status;
 mod upgrade;
@@ -55,6 +58,8 @@ fn run(args: Args) -> Result<u8> {
             None => upgrade::run(&global, &upgrade).await,
             Some(Command::Plan(command)) => plan::run(&global, &command).await,
             Some(Command::Doctor(command)) => doctor::run(&global, &command).await,
+            Some(Command::Resume(command)) => resume::run(&global, &command).await,
+            Some(Command::Rollback(command)) => rollback::run(&global, &command).await,
             Some(Command::Status) => status::run(&global).await,
             Some(Command::Plugin(command)) => plugin::run(&global, &command).await,
             Some(Command::Completions(completions)) => Ok(completions::run(&completions)),

@@ -44,7 +44,7 @@ pub async fn link(runtime: &Runtime, text: &str) -> Result<Link> {
     let component = runtime.load(&source)?;
     let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
     let description = component.describe(&caller).await?;
-    Ok(Link { component, description })
+    Ok(Link { component, description, source: text.to_owned() })
 }
 
 pub fn target(settings: &Settings) -> Target {
@@ -107,6 +107,7 @@ fn request(settings: &Settings) -> Request {
             version: settings.version.clone(),
             migration: settings.migration.clone(),
             oldest: settings.oldest.clone(),
+            keeps_compatibility: settings.release.keeps_compatibility,
             images: settings.release.images(),
         }),
         settings: settings.settings.iter().map(setting).collect(),

@@ -34,6 +34,17 @@ impl Effect {
         }
     }
 
+    /// Whether doing it again does no harm, where nobody knows how it ended.
+    pub fn can_be_repeated(&self) -> bool {
+        !matches!(
+            self,
+            Self::DockerExec(_)
+                | Self::SqlExecute(_)
+                | Self::HttpSend(_)
+                | Self::InstanceRestore(_)
+        )
+    }
+
     pub fn impact(&self) -> Impact {
         match self {
             Self::DockerPull(_) | Self::SqlDump(_) | Self::InstanceBackup(_) => Impact::Beside,

@@ -40,6 +40,18 @@ pub enum Error {
     },
     #[error(transparent)]
     Journal(#[from] journal::Error),
+    #[error("there is no run in {state} that this could be done with")]
+    NoRun { state: PathBuf },
+    #[error("there is no run {run:?} in {state}")]
+    NoSuchRun { run: String, state: PathBuf },
+    /// It changed the installation, and neither ended well nor was rolled back.
+    #[error("the run {run} {how}")]
+    Unfinished { run: String, how: String },
+    /// What is asked for makes no sense for this run.
+    #[error("the run {run} {how}")]
+    NotNow { run: String, how: String },
+    #[error("the plugin {plugin} is not the one that made the plan of {run}")]
+    OtherPlugin { plugin: String, run: String },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -52,7 +52,7 @@ pub struct Backup {
 }
 
 /// What has become of a table since a backup.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TableChange {
     pub schema: String,
     pub name: String,

@@ -136,6 +136,7 @@ fn an_empty_plan() {
         project: "p".into(),
         services: vec![],
         steps: vec![],
+        rollback: vec![],
         notes: vec![],
     };
     assert_snapshot!(plan(&empty, 80, false), @r#"
@@ -211,6 +212,7 @@ fn every_ending_has_a_heading() {
         Ending::NothingToDo,
         Ending::Denied,
         Ending::FailedUntouched,
+        Ending::RolledBack,
         Ending::Failed,
         Ending::Interrupted,
     ];
@@ -219,6 +221,7 @@ fn every_ending_has_a_heading() {
     ✓ There was nothing to do
     ✗ Denied after 1 min 52 s; the installation was not changed
     ✗ Failed after 1 min 52 s; the installation was not changed
+    ! Rolled back after 1 min 52 s; the installation is as it was
     ✗ Failed after 1 min 52 s; the installation was changed
     ! Interrupted after 1 min 52 s
     "#);

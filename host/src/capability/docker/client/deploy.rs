@@ -59,6 +59,18 @@ impl Client {
         self.recreate(&model.project, &goals).await
     }
 
+    /// The containers of these services, as if they had been deployed before.
+    pub async fn deployed(&self, services: &[String]) -> Result<Vec<DeployedContainer>> {
+        let mut deployed = Vec::new();
+        for service in services {
+            deployed.extend(self.containers_of(service).await?.into_iter().map(|found| {
+                let (id, name) = (found.container.id, found.container.name);
+                DeployedContainer { service: service.clone(), id, name, fresh: false }
+            }));
+        }
+        Ok(deployed)
+    }
+
     async fn recreate(&self, project: &str, goals: &[Goal<'_>]) -> Result<Vec<DeployedContainer>> {
         let names: Vec<&str> = goals.iter().map(|goal| goal.service).collect();
         let before = self.containers(project).await?;

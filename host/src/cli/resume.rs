@@ -1,0 +1,39 @@
+//! `resume`: go on with a run that was cut off or failed.
+
+use super::args::{Global, Resume};
+use super::display::Display;
+use super::error::{Failure, Result};
+use super::{exit_code, recorded};
+use crate::engine::progress::Direction;
+use crate::engine::{Lock, Wanted};
+use crate::settings::{Flags, Settings};
+
+pub async fn run(global: &Global, args: &Resume) -> Result<u8> {
+    let flags = Flags { backup_dir: args.backup_dir.clone(), ..global.flags() };
+    let settings = Settings::resolve(flags)?;
+    let can_ask = recorded::can_ask(global.output);
+    if !args.consent.yes && !can_ask {
+        return Err(Failure::usage("there is no terminal to ask on, and --yes was not given")
+            .hint("tessallite-up show RUN tells how far the run has come; --yes goes on with it"));
+    }
+    let _lock = Lock::take(&settings.project_dir)?;
+    let display = Display::new(global.output);
+    let run = recorded::name(&settings, args.run.as_deref(), Wanted::Resume)?;
+    let (prepared, progress) = recorded::prepare(&settings, &run, Wanted::Resume).await?;
+    let view = prepared.plan.view();
+    let back = progress.direction == Direction::Rollback;
+    if back {
+        display.rollback(&view);
+    } else {
+        display.plan(&view);
+    }
+    display.say(&recorded::how_far(&progress));
+    let question = if back { "Go on with this rollback?" } else { "Go on with this run?" };
+    if !args.consent.yes && !display.ask(question) {
+        return Ok(recorded::nothing_done());
+    }
+    let orders = recorded::orders(args.on_failure, args.consent.yes, &display)?;
+    let summary = prepared.resume(display.reporter(), orders).await?;
+    display.end(&summary);
+    Ok(exit_code::of(summary.ending))
+}
