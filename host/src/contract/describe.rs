@@ -78,7 +78,7 @@ impl Effect {
                 format!("stop {}", names(&change.services))
             }
             Self::DockerStop(change) => format!(
-                "stop {}, unless on {}",
+                "stop {}, but for those that run {}",
                 names(&change.services),
                 formers(&change.unless_on)
             ),

@@ -35,6 +35,10 @@ fn the_plan_at_80_columns() {
       4. Verify migrations and images
            changes nothing
 
+    If it fails, or on tessallite-up rollback
+      1. Recreate model-service as before
+         - recreate model-service on 0b303663679f
+
     Notes
       - db_migration is 0041 and has to be 0042 afterwards
       - gateway: the tag "stable" moves; what it names now is deployed, by its
@@ -72,6 +76,10 @@ fn the_plan_at_60_columns() {
          - recreate model-service, query-router
       4. Verify migrations and images
            changes nothing
+
+    If it fails, or on tessallite-up rollback
+      1. Recreate model-service as before
+         - recreate model-service on 0b303663679f
 
     Notes
       - db_migration is 0041 and has to be 0042 afterwards

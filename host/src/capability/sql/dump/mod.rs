@@ -1,8 +1,13 @@
 //! Dumps of the installation's database: made by `pg_dump` in the server's container,
 //! kept on this machine, believed only after they were read back.
 
+mod compare;
 mod compress;
 mod partial;
+mod properties;
+mod restore;
+mod session;
+mod survey;
 mod target;
 mod toc;
 mod verify;
@@ -15,21 +20,21 @@ use std::time::{Duration, Instant};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use self::compress::{Broken, Written};
 use self::partial::Partial;
+use self::session::Session;
+use self::survey::{Beside, schema_digest};
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
 use crate::capability::sql::client::{Client, INTERNAL};
+use crate::capability::sql::contents::Contents;
 use crate::capability::sql::locate::{Exit, Server};
 use crate::capability::sql::manifest::{self, Manifest};
-use crate::capability::sql::types::{
-    Backup, Comparison, DumpTarget, Facts, Listing, Progress, Restore, TableChange, Value,
-};
+use crate::capability::sql::types::{Backup, DumpTarget, Facts, Listing, Progress, Value};
 use crate::text::{one_line, shortened};
 
 /// Between two calls of the progress function.
@@ -104,26 +109,36 @@ impl Dumps {
         }
     }
 
-    /// What has become of the database since the backup of this label.
+    /// The manifest of a backup that is there.
     ///
-    /// Errors: `NotFound` when there is no whole backup of this label.
-    pub async fn compare(&self, label: &str, migration_table: &str) -> Result<Comparison> {
-        let _ = (label, migration_table);
-        Err(Error::failed("comparing the database with a backup"))
+    /// Errors: `NotFound` when there is none, `Failed` when its file is not whole.
+    async fn manifest(&self, label: &str) -> Result<Manifest> {
+        manifest::check_label(label)?;
+        let directory = self.directory.clone();
+        let label = label.to_owned();
+        blocking(move || {
+            let missing = || Error::not_found(format!("there is no backup {label:?}"));
+            let opened = match Dir::open_ambient_dir(&directory, ambient_authority()) {
+                Ok(opened) => opened,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(missing()),
+                Err(e) => return Err(missing().because(e)),
+            };
+            let manifest = Manifest::read(&opened, &label)?.ok_or_else(missing)?;
+            manifest.check_size(&opened)?;
+            Ok(manifest)
+        })
+        .await
     }
 
-    /// Brings a backup back; whether it did, or found the database to be as it was.
-    ///
-    /// Errors: `NotFound` when there is no whole backup of this label, `Denied` when the
-    /// operator said no, `Failed` when what was restored is not the backup.
-    pub async fn restore(
-        &self,
-        wanted: &Restore,
-        agreed: &(dyn Fn(Vec<TableChange>) -> BoxFuture<'static, bool> + Send + Sync),
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<bool> {
-        let _ = (wanted, agreed, progress);
-        Err(Error::failed("restoring a backup"))
+    fn server(&self) -> Result<&Arc<dyn Server>> {
+        self.server.as_ref().ok_or_else(|| Error::failed("there is no database here"))
+    }
+
+    /// A way in as the server's own first user, and what the statements print.
+    async fn log_in(&self, statements: &[&str]) -> Result<(Access, String)> {
+        let server = self.server()?.as_ref();
+        let logins = login::for_dumps(&server.environment().await?);
+        Access::find(server, logins, statements).await
     }
 
     pub async fn backups(&self) -> Result<Listing> {
@@ -167,7 +182,7 @@ impl Dumps {
         let before = Census::read(&counted)?;
         let partial = Partial::new(directory, label);
         let work = self.write(server, &access, &partial, before.bytes, progress);
-        let written = work.await.inspect_err(|_| partial.remove())?;
+        let (written, contents) = work.await.inspect_err(|_| partial.remove())?;
         let checked = self.check(server.as_ref(), &access, &partial, &written, &before).await;
         let tables = checked.inspect_err(|_| partial.remove())?;
         let manifest = Manifest {
@@ -181,6 +196,7 @@ impl Dumps {
             bytes: written.bytes,
             sha256: written.sha256,
             tables,
+            contents: Some(contents),
             facts,
         };
         self.publish(partial, manifest).await
@@ -231,14 +247,19 @@ impl Dumps {
         partial: &Partial,
         estimate: u64,
         progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<Written> {
+    ) -> Result<(Written, Contents)> {
         let file = partial.create().map_err(|e| self.disk(e, 0))?;
+        let mut session = Session::begin(server.as_ref(), access, SESSION).await?;
+        let snapshot = session.ask("SELECT pg_export_snapshot();").await?.join("");
+        let beside = Beside::read(&mut session).await?;
+        let in_snapshot = format!("--snapshot={snapshot}");
         let argv = [
             "pg_dump",
             "--format=custom",
             "--compress=0",
             "--no-password",
             "--lock-wait-timeout=60s",
+            &in_snapshot,
         ];
         let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
         let exec = access.start(server.as_ref(), &argv, SESSION, "", None).await?;
@@ -250,17 +271,25 @@ impl Dumps {
                 progress(Progress { done, estimate });
             }
         };
-        let written =
-            compress::write(exec.stdout, file, counted).await.map_err(|broken| match broken {
-                Broken::Source(error) => error,
-                Broken::Disk(error) => self.disk(error, done),
-            })?;
+        let writing = compress::write(exec.stdout, file, counted);
+        // The server reads its tables for us while pg_dump does.
+        let surveying = async {
+            let schema = schema_digest(server.as_ref(), access, Some(&snapshot)).await?;
+            beside.with_rows(&mut session, schema).await
+        };
+        let (written, contents) = tokio::join!(writing, surveying);
+        let written = written.map_err(|broken| match broken {
+            Broken::Source(error) => error,
+            Broken::Disk(error) => self.disk(error, done),
+        })?;
         let exit = exec.end.await?;
         if exit.code != 0 {
             return Err(pg_dump_failed(&exit));
         }
+        let contents = contents?;
+        session.finish().await?;
         leftovers.none();
-        Ok(written)
+        Ok((written, contents))
     }
 
     /// The number of tables in the dump.
