@@ -98,7 +98,9 @@ impl From<engine::Error> for Failure {
                     _ => exit_code::REFUSED,
                 };
                 let hint = match &error {
-                    E::Locked { .. } => Some("wait until it has ended".to_owned()),
+                    E::Locked { holder, is_out_of_sight, .. } => {
+                        Some(locked_hint(&holder.run, *is_out_of_sight))
+                    }
                     E::State { .. } | E::Journal(_) => {
                         Some("free space or name another directory: --state DIR".to_owned())
                     }
@@ -108,6 +110,15 @@ impl From<engine::Error> for Failure {
                 Self { code, text: chain(&error), hint }
             }
         }
+    }
+}
+
+fn locked_hint(run: &str, is_out_of_sight: bool) -> String {
+    let wait = "wait until it has ended: --lock-wait SECONDS does";
+    if is_out_of_sight {
+        format!("{wait}; where its machine is known to be dead: tessallite-up unlock {run}")
+    } else {
+        wait.to_owned()
     }
 }
 

@@ -1,12 +1,13 @@
 //! The bare command: plan, show, ask, carry out.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::time::Duration;
 
 use super::args::{Global, Output, Upgrade};
 use super::display::{self, Display};
 use super::error::{Failure, Result};
-use super::{exit_code, interrupt, session};
-use crate::engine::Lock;
+use super::session::{self, Session};
+use super::{exit_code, interrupt};
 use crate::report::event::Ending;
 use crate::settings::Settings;
 
@@ -22,9 +23,22 @@ pub async fn run(global: &Global, args: &Upgrade) -> Result<u8> {
     }
     // Whether there is anything to do is decided under the lock: in the middle of another
     // run, some services are at the new version already.
-    let _lock = Lock::take(&settings.project_dir)?;
+    let session = Session::open(&settings).await?;
+    let lock = session.lock(Duration::from_secs(args.lock_wait.into())).await?;
+    let ended = locked(session, &settings, global, args).await;
+    session::release(lock).await;
+    ended
+}
+
+/// What is done under the lock.
+async fn locked(
+    session: Session,
+    settings: &Settings,
+    global: &Global,
+    args: &Upgrade,
+) -> Result<u8> {
     let display = Display::new(global.output);
-    let Some(prepared) = session::prepare(&settings, &display).await? else {
+    let Some(prepared) = session.prepare(settings, &display).await? else {
         return Ok(exit_code::DONE);
     };
     display.plan(&prepared.plan.view());

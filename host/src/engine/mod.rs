@@ -20,7 +20,7 @@ mod watch;
 pub use chain::Link;
 pub use error::{Error, Result};
 pub use installation::{Installation, Target};
-pub use lock::Lock;
+pub use lock::{Holder, Lock, Unlocked};
 pub use permit::Nothing;
 pub use plan::Plan;
 pub use prepare::{Prepared, prepare};
