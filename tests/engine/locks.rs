@@ -168,6 +168,7 @@ fn the_lock_of_another_machine_stays_until_it_is_removed_by_the_name_of_its_run(
     ] {
         outcome.code(7).says(told);
     }
+    installation.run(&["status"]).code(0).says("locked by run 20260101-000000-0001 of anna");
     installation.run(&["unlock", "20260101-000000-0002"]).code(7).says("anna@elsewhere");
     assert!(is_locked(&installation));
     installation.run(&["unlock", "20260101-000000-0001"]).code(0).says("anna@elsewhere");
