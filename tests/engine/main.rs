@@ -15,6 +15,7 @@ mod engine_faults;
 mod hostile;
 mod interrupted;
 mod literal;
+mod locks;
 mod moving;
 mod plugin_files;
 mod project_faults;

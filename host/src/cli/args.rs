@@ -44,6 +44,8 @@ pub enum Command {
     Doctor(Request),
     /// List and inspect plugins
     Plugin(Plugin),
+    /// Remove the lock that a run on a dead machine has left behind
+    Unlock(Unlock),
     /// Print the completion script of a shell
     Completions(Completions),
 }
@@ -142,6 +144,15 @@ pub struct Consent {
     /// Do not ask
     #[arg(long, short = 'y', action = ArgAction::SetTrue)]
     pub yes: bool,
+    /// How long to wait while another run holds the lock, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub lock_wait: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Unlock {
+    /// The run that the lock is held for
+    pub run: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -99,7 +99,9 @@ impl From<engine::Error> for Failure {
                     _ => exit_code::REFUSED,
                 };
                 let hint = match &error {
-                    E::Locked { .. } => Some("wait until it has ended".to_owned()),
+                    E::Locked { holder, is_out_of_sight, .. } => {
+                        Some(locked_hint(&holder.run, *is_out_of_sight))
+                    }
                     E::Unfinished { run, .. } => Some(format!(
                         "tessallite-up resume {run} goes on with it, tessallite-up rollback {run} \
                          goes back to what was before"
@@ -125,6 +127,15 @@ impl From<engine::Error> for Failure {
                 Self { code, text: chain(&error), hint }
             }
         }
+    }
+}
+
+fn locked_hint(run: &str, is_out_of_sight: bool) -> String {
+    let wait = "wait until it has ended: --lock-wait SECONDS does";
+    if is_out_of_sight {
+        format!("{wait}; where its machine is known to be dead: tessallite-up unlock {run}")
+    } else {
+        wait.to_owned()
     }
 }
 

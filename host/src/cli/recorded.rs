@@ -42,15 +42,22 @@ pub fn view(settings: &Settings, run: &str, wanted: Wanted) -> Result<PlanView> 
     Ok(recalled.plan.view())
 }
 
+/// A recorded run that can go on.
+pub struct Taken {
+    pub prepared: Prepared,
+    pub progress: Progress,
+}
+
 /// Connects the run with the installation and with its plugins.
 ///
 /// # Errors
 /// The run cannot be taken up.
-pub async fn prepare(
+pub async fn take_up(
+    installation: Installation,
     settings: &Settings,
     run: &str,
     wanted: Wanted,
-) -> Result<(Prepared, Progress)> {
+) -> Result<Taken> {
     let recalled = record::recall(&settings.state_dir, run)?;
     engine::check(&recalled, wanted)?;
     let progress = recalled.progress.clone();
@@ -61,10 +68,9 @@ pub async fn prepare(
         // decided where the run is taken up.
         links.push(session::link(&runtime, &plugin.source).await.ok());
     }
-    let installation = Installation::connect(session::target(settings)).await?;
     let state_dir = settings.state_dir.clone();
     let prepared = engine::take_up(recalled, wanted, links, installation, state_dir).await?;
-    Ok((prepared, progress))
+    Ok(Taken { prepared, progress })
 }
 
 pub fn how_far(progress: &Progress) -> String {

@@ -3,23 +3,38 @@
 use super::args::{Global, Resume};
 use super::display::Display;
 use super::error::{Failure, Result};
-use super::{exit_code, recorded};
+use super::recorded::{self, Taken};
+use super::{exit_code, session};
 use crate::engine::progress::Direction;
-use crate::engine::{Lock, Wanted};
+use crate::engine::{Installation, Wanted};
 use crate::settings::{Flags, Settings};
 
 pub async fn run(global: &Global, args: &Resume) -> Result<u8> {
     let flags = Flags { backup_dir: args.backup_dir.clone(), ..global.flags() };
     let settings = Settings::resolve(flags)?;
-    let can_ask = recorded::can_ask(global.output);
-    if !args.consent.yes && !can_ask {
+    if !args.consent.yes && !recorded::can_ask(global.output) {
         return Err(Failure::usage("there is no terminal to ask on, and --yes was not given")
             .hint("tessallite-up show RUN tells how far the run has come; --yes goes on with it"));
     }
-    let _lock = Lock::take(&settings.project_dir)?;
-    let display = Display::new(global.output);
     let run = recorded::name(&settings, args.run.as_deref(), Wanted::Resume)?;
-    let (prepared, progress) = recorded::prepare(&settings, &run, Wanted::Resume).await?;
+    let installation = Installation::connect(session::target(&settings)).await?;
+    let lock = session::lock(&installation, &run, args.consent.lock_wait).await?;
+    let ended = locked(installation, &settings, global, args, &run).await;
+    session::release(lock).await;
+    ended
+}
+
+/// What is done under the lock.
+async fn locked(
+    installation: Installation,
+    settings: &Settings,
+    global: &Global,
+    args: &Resume,
+    run: &str,
+) -> Result<u8> {
+    let display = Display::new(global.output);
+    let Taken { prepared, progress } =
+        recorded::take_up(installation, settings, run, Wanted::Resume).await?;
     let view = prepared.plan.view();
     let back = progress.direction == Direction::Rollback;
     if back {

@@ -3,8 +3,9 @@
 use super::args::{Global, Upgrade};
 use super::display::Display;
 use super::error::{Failure, Result};
-use super::{exit_code, recorded, session};
-use crate::engine::{self, Lock};
+use super::session::{self, Session};
+use super::{exit_code, recorded};
+use crate::engine;
 use crate::settings::Settings;
 
 pub async fn run(global: &Global, args: &Upgrade) -> Result<u8> {
@@ -18,10 +19,23 @@ pub async fn run(global: &Global, args: &Upgrade) -> Result<u8> {
     }
     // Whether there is anything to do is decided under the lock: in the middle of another
     // run, some services are at the new version already.
-    let _lock = Lock::take(&settings.project_dir)?;
+    let session = Session::open(&settings).await?;
+    let lock = session::lock(&session.installation, &session.run, args.consent.lock_wait).await?;
+    let ended = locked(session, &settings, global, args).await;
+    session::release(lock).await;
+    ended
+}
+
+/// What is done under the lock.
+async fn locked(
+    session: Session,
+    settings: &Settings,
+    global: &Global,
+    args: &Upgrade,
+) -> Result<u8> {
     engine::check_finished(&settings.state_dir)?;
     let display = Display::new(global.output);
-    let Some(prepared) = session::prepare(&settings, &display).await? else {
+    let Some(prepared) = session.prepare(settings, &display).await? else {
         return Ok(exit_code::DONE);
     };
     display.plan(&prepared.plan.view());

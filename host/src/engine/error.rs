@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::journal;
+use super::{Holder, journal};
 use crate::{capability, plugin};
 
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +29,13 @@ pub enum Error {
         #[source]
         source: capability::Error,
     },
-    #[error("another run holds the lock of {path}")]
-    Locked { path: PathBuf },
+    #[error("another run holds the lock of {project}: {holder}")]
+    Locked {
+        project: String,
+        holder: Box<Holder>,
+        /// Whether it is still alive cannot be seen from here.
+        is_out_of_sight: bool,
+    },
     #[error("{doing} {path}")]
     State {
         doing: &'static str,

@@ -28,7 +28,7 @@ mod way_back;
 pub use chain::Link;
 pub use error::{Error, Result};
 pub use installation::{Installation, Target};
-pub use lock::Lock;
+pub use lock::{Holder, Lock, Unlocked};
 pub use orders::{Absent, OnFailure, Operator, Orders};
 pub use permit::Nothing;
 pub use plan::Plan;

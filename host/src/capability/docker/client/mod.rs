@@ -15,6 +15,7 @@ mod exec;
 mod failure;
 mod files;
 mod images;
+mod mark;
 mod model;
 mod progress;
 mod pull;
