@@ -11,6 +11,7 @@
 
 mod backup;
 mod broken_releases;
+mod crashes;
 mod engine_faults;
 mod hostile;
 mod interrupted;
@@ -26,3 +27,4 @@ mod storage_faults;
 mod upgraded;
 mod variable;
 mod vendor_guide;
+mod way_back;

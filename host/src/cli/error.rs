@@ -107,7 +107,7 @@ impl From<engine::Error> for Failure {
                          goes back to what was before"
                     )),
                     E::NoRun { .. } | E::NoSuchRun { .. } => {
-                        Some("tessallite-up history lists the runs".to_owned())
+                        Some("tessallite-up status names the last run; --state says where runs are recorded".to_owned())
                     }
                     E::OtherPlugin { run, .. } => Some(format!(
                         "use the version of the plugin that the run began with, or go back: \

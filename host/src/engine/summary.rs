@@ -63,7 +63,7 @@ fn went_back(lines: &mut Vec<String>, ledger: &Ledger) {
         if restored.is_some_and(|restored| restored.restored) {
             lines.push(format!(
                 "The database as the upgrade left it, with the writes since the backup, is kept \
-                 as {0}; tessallite-up backup prune --databases {0} removes it.",
+                 as {}: look into it, and drop it when nobody needs it any more.",
                 change.keep_as
             ));
         }
