@@ -14,7 +14,9 @@ pub async fn run(global: &Global, args: &Resume) -> Result<u8> {
     let settings = Settings::resolve(flags)?;
     if !args.consent.yes && !recorded::can_ask(global.output) {
         return Err(Failure::usage("there is no terminal to ask on, and --yes was not given")
-            .hint("tessallite-up status names the last run; --yes goes on with it without asking"));
+            .hint(
+                "tessallite-up status names the last run; --yes goes on with it without asking",
+            ));
     }
     let run = recorded::name(&settings, args.run.as_deref(), Wanted::Resume)?;
     let installation = Installation::connect(session::target(&settings)).await?;

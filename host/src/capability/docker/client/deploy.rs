@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Client;
-use super::containers::Found;
+use super::containers::{Found, HASH_LABEL};
 use super::images::Pinned;
-use super::model::ServiceModel;
+use super::model::{Model, ServiceModel};
 use crate::capability::docker::reference::Reference;
 use crate::capability::docker::types::{DeployedContainer, FormerImage, ServiceImage};
 use crate::capability::error::{Error, Result};
@@ -74,10 +74,35 @@ impl Client {
     async fn recreate(&self, project: &str, goals: &[Goal<'_>]) -> Result<Vec<DeployedContainer>> {
         let names: Vec<&str> = goals.iter().map(|goal| goal.service).collect();
         let before = self.containers(project).await?;
-        let args = up_args(goals, &before);
+        let alone = !self.leaves_dependencies_alone(goals, &before).await?;
+        let args = up_args(goals, &before, alone);
         self.inner.compose.change(&format!("recreating {}", names.join(", ")), &args).await?;
         let after = self.containers(project).await?;
         verify(goals, &before, after)
+    }
+
+    /// Whether Compose would leave all that these services depend on as it is.
+    ///
+    /// With `--no-deps`, Compose forgets the dependencies of a service, and with them a part
+    /// of the digest by which it later sees whether a container is up to date: the next
+    /// plain `docker compose up` would recreate them all. So it is only told so where a
+    /// dependency is not as its files say, and must not be touched.
+    async fn leaves_dependencies_alone(
+        &self,
+        goals: &[Goal<'_>],
+        before: &[Found],
+    ) -> Result<bool> {
+        let model = self.model().await?;
+        let hashes = self.inner.compose.hashes().await?;
+        for name in dependencies(&model, goals) {
+            let reference = model.services.get(&name).map_or("", |service| service.image.as_str());
+            let image = self.image(reference).await?.and_then(|image| image.id);
+            let hash = hashes.get(&name).map(String::as_str);
+            if !is_current(&name, before, hash, image.as_deref()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A tag that has moved on leads to the former image again.
@@ -158,6 +183,34 @@ impl Client {
     }
 }
 
+/// All that these services depend on, themselves left out.
+fn dependencies(model: &Model, goals: &[Goal<'_>]) -> Vec<String> {
+    let mut open: Vec<&str> = goals.iter().map(|goal| goal.service).collect();
+    let mut seen: BTreeSet<&str> = open.iter().copied().collect();
+    let mut found = Vec::new();
+    while let Some(name) = open.pop() {
+        let depends_on = model.services.get(name).map(|s| s.depends_on.as_slice());
+        for needed in depends_on.unwrap_or_default() {
+            if seen.insert(&needed.service) {
+                found.push(needed.service.clone());
+                open.push(&needed.service);
+            }
+        }
+    }
+    found
+}
+
+/// The service runs as the files and the engine's names of images say now.
+fn is_current(service: &str, found: &[Found], hash: Option<&str>, image: Option<&str>) -> bool {
+    let own: Vec<&Found> = found.iter().filter(|found| found.service == service).collect();
+    let as_now = |found: &&Found| {
+        found.is_running()
+            && found.label(HASH_LABEL) == hash
+            && Some(found.container.image_id.as_str()) == image
+    };
+    !own.is_empty() && own.iter().all(as_now)
+}
+
 fn is_spared(service: &str, found: &[Found], spared: &[FormerImage]) -> bool {
     let image = spared.iter().find(|former| former.service == service);
     let mut own = found.iter().filter(|found| found.service == service);
@@ -177,10 +230,12 @@ fn says(model: &str, pinned: &Pinned) -> bool {
         && (model.digest().is_some() || tag(&model) == tag(wanted))
 }
 
-fn up_args(goals: &[Goal<'_>], before: &[Found]) -> Vec<String> {
-    let mut args: Vec<String> = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never"]
-        .map(str::to_owned)
-        .to_vec();
+fn up_args(goals: &[Goal<'_>], before: &[Found], alone: bool) -> Vec<String> {
+    let mut args: Vec<String> =
+        ["up", "--detach", "--no-build", "--pull", "never"].map(str::to_owned).to_vec();
+    if alone {
+        args.push("--no-deps".to_owned());
+    }
     let counts = counts(before);
     for goal in goals {
         if let Some(count) = counts.get(goal.service) {
