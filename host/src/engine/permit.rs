@@ -205,7 +205,7 @@ impl Applying {
     }
 
     /// What is known of it from an earlier attempt at this step.
-    fn from_before(&self, effect: &Effect, declared: usize) -> Result<Option<serde_json::Value>> {
+    fn known_before(&self, effect: &Effect, declared: usize) -> Result<Option<serde_json::Value>> {
         let journal = unpoisoned(&self.ledger.journal);
         let progress = journal.progress();
         if let Some(result) = progress.answer(&self.step, declared) {
@@ -251,7 +251,7 @@ impl Conduct for Applying {
 
     fn begin(&self, effect: &Effect) -> Result<Begun> {
         let declared = self.claim(effect)?;
-        if let Some(result) = self.from_before(effect, declared)? {
+        if let Some(result) = self.known_before(effect, declared)? {
             let (step, summary) = (self.step.clone(), one_line(&effect.summary()));
             self.ledger.reporter.report(&Event::EffectAnswered { step, summary });
             return Ok(Begun::Answered(result));

@@ -164,6 +164,8 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn started() -> Progress {
@@ -207,9 +209,9 @@ mod tests {
             (&[step("a"), effect(0), finished.clone()], finished.clone(), false),
             (&[step("a")], ended.clone(), false),
             (&[step("a"), done("a")], step("a"), false),
-            (&[ended.clone()], step("a"), false),
-            (&[ended.clone()], Record::RunResumed, false),
-            (&[ended.clone()], Record::RollbackStarted { why: String::new() }, true),
+            (from_ref(&ended), step("a"), false),
+            (from_ref(&ended), Record::RunResumed, false),
+            (from_ref(&ended), Record::RollbackStarted { why: String::new() }, true),
         ];
         for (before, next, may) in table {
             assert_eq!(after(before).check(&next).is_ok(), may, "{before:?} then {next:?}");
