@@ -11,6 +11,7 @@ mod plan;
 mod plugin;
 mod session;
 mod status;
+mod support_bundle;
 mod unlock;
 mod upgrade;
 
@@ -57,6 +58,7 @@ fn run(args: Args) -> Result<u8> {
             Some(Command::Plan(command)) => plan::run(&global, &command).await,
             Some(Command::Doctor(command)) => doctor::run(&global, &command).await,
             Some(Command::Status) => status::run(&global).await,
+            Some(Command::SupportBundle(command)) => support_bundle::run(&global, &command).await,
             Some(Command::Unlock(command)) => unlock::run(&global, &command).await,
             Some(Command::Plugin(command)) => plugin::run(&global, &command).await,
             Some(Command::Completions(completions)) => Ok(completions::run(&completions)),

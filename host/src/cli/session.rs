@@ -83,16 +83,12 @@ impl Session {
         Ok(Self { links, installation, run: new_run() })
     }
 
-    /// Takes the lock of the installation for the run that this session is about. A signal
-    /// gives it back, until the run listens for signals itself.
+    /// Takes the lock for the run that this session is about, as [`lock`] does.
     ///
     /// # Errors
     /// Another run holds it.
     pub async fn lock(&self, wait: Duration) -> Result<Lock> {
-        let waiting = |holder: &Holder| display::note(&format!("Waiting for {holder}."));
-        let lock = Lock::take(&self.installation, &self.run, wait, waiting).await?;
-        interrupt::before_the_run(lock.clone())?;
-        Ok(lock)
+        lock(&self.installation, &self.run, wait).await
     }
 
     /// Makes the plan that the settings ask for; `None` where there is nothing to do, which
@@ -113,6 +109,18 @@ impl Session {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Takes the lock of the installation for a run, to be given back by [`release`] whatever
+/// happens. Until the run listens for signals itself, a signal gives it back.
+///
+/// # Errors
+/// Another run holds it.
+pub async fn lock(installation: &Installation, run: &str, wait: Duration) -> Result<Lock> {
+    let waiting = |holder: &Holder| display::note(&format!("Waiting for {holder}."));
+    let lock = Lock::take(installation, run, wait, waiting).await?;
+    interrupt::before_the_run(lock.clone())?;
+    Ok(lock)
 }
 
 /// Gives a lock back. One that cannot be given back is told of, and stops nothing.

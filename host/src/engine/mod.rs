@@ -15,6 +15,7 @@ pub mod plan;
 mod prepare;
 mod run;
 mod summary;
+pub mod support;
 mod watch;
 
 pub use chain::Link;
