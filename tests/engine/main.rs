@@ -24,6 +24,7 @@ mod readme;
 mod registry;
 mod registry_faults;
 mod storage_faults;
+mod support_bundle;
 mod upgraded;
 mod variable;
 mod vendor_guide;

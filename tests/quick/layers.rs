@@ -45,7 +45,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("saphyr", &["capability/docker/"]),
     ("tokio_postgres", &["capability/sql/client/"]),
     ("tokio_rustls", &["capability/sql/client/"]),
-    ("zstd", &["capability/sql/dump/"]),
+    ("zstd", &["capability/sql/dump/", "engine/support/archive.rs"]),
+    ("tar", &["engine/support/archive.rs"]),
+    ("base64", &["engine/support/redact.rs"]),
     ("reqwest", &["capability/http/client/"]),
     (
         "wasmtime",

@@ -44,6 +44,8 @@ pub enum Command {
     Doctor(Request),
     /// List and inspect plugins
     Plugin(Plugin),
+    /// Pack what is known of a run into one file, for support; without secrets
+    SupportBundle(SupportBundle),
     /// Remove the lock that a run on a dead machine has left behind
     Unlock(Unlock),
     /// Print the completion script of a shell
@@ -147,6 +149,18 @@ pub struct Consent {
     /// How long to wait while another run holds the lock, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub lock_wait: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SupportBundle {
+    /// The run that it is about [default: the newest]
+    pub run: Option<String>,
+    /// The file to write [default: tessallite-up-support-RUN.tar.zst, here]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Where backups are kept [default: backups in the state directory]
+    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -14,6 +14,7 @@ mod resume;
 mod rollback;
 mod session;
 mod status;
+mod support_bundle;
 mod unlock;
 mod upgrade;
 
@@ -62,6 +63,7 @@ fn run(args: Args) -> Result<u8> {
             Some(Command::Resume(command)) => resume::run(&global, &command).await,
             Some(Command::Rollback(command)) => rollback::run(&global, &command).await,
             Some(Command::Status) => status::run(&global).await,
+            Some(Command::SupportBundle(command)) => support_bundle::run(&global, &command).await,
             Some(Command::Unlock(command)) => unlock::run(&global, &command).await,
             Some(Command::Plugin(command)) => plugin::run(&global, &command).await,
             Some(Command::Completions(completions)) => Ok(completions::run(&completions)),

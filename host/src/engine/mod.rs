@@ -22,6 +22,7 @@ mod recall;
 pub mod record;
 mod run;
 mod summary;
+pub mod support;
 mod watch;
 mod way_back;
 

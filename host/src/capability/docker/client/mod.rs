@@ -22,6 +22,7 @@ mod pull;
 mod registry;
 mod routes;
 mod services;
+mod support;
 mod watch;
 
 use std::collections::BTreeMap;
