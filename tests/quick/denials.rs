@@ -13,6 +13,8 @@ const CHANGES: [&str; 12] = [
     "docker.pull",
     "docker.pin",
     "docker.deploy",
+    "docker.unpin",
+    "docker.revert",
     "docker.stop",
     "docker.exec",
     "gcloud.deploy",
@@ -21,6 +23,7 @@ const CHANGES: [&str; 12] = [
     "gcloud.restore-backup",
     "sql.execute",
     "sql.dump",
+    "sql.restore",
     "http.send",
 ];
 
@@ -52,7 +55,7 @@ async fn describe_may_call_nothing() {
     let conduct = Arc::new(Nothing);
     let caller = Caller { services: None, conduct, run: String::new() };
     let description = bench.component.describe(&caller).await.unwrap();
-    assert_eq!(description.summary, "26 denied, not denied: []");
+    assert_eq!(description.summary, "30 denied, not denied: []");
 }
 
 #[tokio::test]

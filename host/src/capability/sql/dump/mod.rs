@@ -3,6 +3,7 @@
 
 mod compare;
 mod compress;
+mod leftovers;
 mod partial;
 mod properties;
 mod restore;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use self::compress::{Broken, Written};
+use self::leftovers::Leftovers;
 use self::partial::Partial;
 use self::session::Session;
 use self::survey::{Beside, schema_digest};
@@ -375,33 +377,6 @@ fn pg_dump_failed(exit: &Exit) -> Error {
 
 fn whole_seconds(time: Timestamp) -> String {
     format!("{time:.0}")
-}
-
-/// Ends the session of a dump that was given up, for whatever reason.
-struct Leftovers {
-    server: Option<Arc<dyn Server>>,
-    access: Access,
-}
-
-impl Leftovers {
-    fn none(mut self) {
-        self.server = None;
-    }
-}
-
-impl Drop for Leftovers {
-    fn drop(&mut self) {
-        let (Some(server), Ok(runtime)) =
-            (self.server.take(), tokio::runtime::Handle::try_current())
-        else {
-            return;
-        };
-        let access = self.access.clone();
-        runtime.spawn(async move {
-            // The next dump tries it again.
-            let _ = access.psql(server.as_ref(), &[END_LEFTOVERS], "", 1 << 16).await;
-        });
-    }
 }
 
 async fn blocking<T: Send + 'static>(

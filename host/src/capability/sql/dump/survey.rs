@@ -129,18 +129,21 @@ fn tables() -> String {
 }
 
 fn digests(which: &str) -> String {
-    each_table(
-        which,
-        "coalesce(sum(hashtextextended(tessallite_up_row::text COLLATE \"C\", 0)), 0)::text",
-    )
+    each_table(which, "coalesce(sum(hashtextextended(ROW(%s)::text COLLATE \"C\", 0)), 0)::text")
 }
+
+/// The columns by their names: a restore may bring those of a table that inherits in
+/// another order.
+const COLUMNS: &str = "(SELECT coalesce(string_agg(quote_ident(attname), ', ' ORDER BY attname), '') \
+    FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)";
 
 /// One statement a table, made by the server, which knows how to quote names.
 fn each_table(which: &str, digest: &str) -> String {
+    let columns = if digest.contains("%s") { format!("{COLUMNS}, ") } else { String::new() };
     format!(
         "SELECT format('SELECT json_build_object(''schema'', %L, ''name'', %L, ''rows'', count(*), \
-         ''digest'', {digest}) FROM ONLY %I.%I AS tessallite_up_row', \
-         n.nspname, c.relname, n.nspname, c.relname) FROM pg_class c \
+         ''digest'', {digest}) FROM ONLY %I.%I', \
+         n.nspname, c.relname, {columns}n.nspname, c.relname) FROM pg_class c \
          JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND {OWN} {which} \
          ORDER BY n.nspname, c.relname \\gexec"
     )
@@ -194,6 +197,58 @@ pub(super) async fn schema_digest(
 fn take(digest: &mut Sha256, line: &[u8]) {
     let is_noise = [&b"--"[..], b"\\restrict ", b"\\unrestrict "];
     if !is_noise.iter().any(|noise| line.starts_with(noise)) {
-        digest.update(line);
+        digest.update(bare(line));
+    }
+}
+
+/// Without parentheses and casts: the server words an expression anew when it is restored,
+/// `(a)::text = ANY ((ARRAY['x'::character varying])::text[])` for instance, and means the same.
+fn bare(line: &[u8]) -> Vec<u8> {
+    let (mut bare, mut rest) = (Vec::with_capacity(line.len()), line);
+    while let [first, after @ ..] = rest {
+        rest = match rest {
+            [b'(' | b')', ..] => after,
+            [b':', b':', cast @ ..] => behind_type(cast),
+            _ => {
+                bare.push(*first);
+                after
+            }
+        };
+    }
+    bare
+}
+
+/// Types are lower-case words, or quoted, with a length or brackets behind them; what may
+/// follow in an expression are signs and upper-case words.
+fn behind_type(mut rest: &[u8]) -> &[u8] {
+    if let [b'"', quoted @ ..] = rest {
+        let end = quoted.iter().position(|byte| *byte == b'"').map_or(quoted.len(), |at| at + 1);
+        rest = &quoted[end..];
+    }
+    loop {
+        rest = match rest {
+            [b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.', after @ ..] => after,
+            [b' ', b'a'..=b'z', ..] => &rest[1..],
+            [b'[', b']', after @ ..] => after,
+            _ => return rest,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_that_is_worded_anew_is_the_same() {
+        let same = |a: &str, b: &str| bare(a.as_bytes()) == bare(b.as_bytes());
+        assert!(same(
+            "CHECK (((s)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))",
+            "CHECK (((s)::text = ANY (ARRAY[('a'::character varying)::text, ('b'::character varying)::text])))",
+        ));
+        assert!(same("DEFAULT 'x'::\"Odd Type\" NOT NULL", "DEFAULT ('x') NOT NULL"));
+        assert!(!same("CHECK ((a > 0))", "CHECK ((a > 1))"));
+        assert!(!same("b integer", "b bigint"));
+        assert!(same("'t'::timestamp without time zone AND b", "'t' AND b"));
     }
 }
