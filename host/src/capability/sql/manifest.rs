@@ -6,13 +6,14 @@ use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::error::{Error, Result};
+use crate::capability::sql::census::Contents;
 use crate::capability::sql::types::{Backup, Facts, Listing};
 use crate::text::one_line;
 
 /// Raised when an older program would misread the manifest.
 const FORMAT: u32 = 1;
-/// More than any manifest has.
-const LONGEST: u64 = 1 << 20;
+/// More than any manifest has: some hundred bytes a table.
+const LONGEST: u64 = 64 << 20;
 const ENDING: &str = ".json";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Manifest {
     /// What the caller knew about the product at that time.
     #[serde(default)]
     pub facts: Facts,
+    /// Absent in what older programs wrote.
+    #[serde(default)]
+    pub(crate) contents: Option<Contents>,
 }
 
 impl Manifest {
@@ -156,6 +160,7 @@ mod tests {
             sha256: "00".into(),
             tables: 1,
             facts: Facts::new(),
+            contents: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The sql capability: statements and dumps of the installation's PostgreSQL.
 
+mod census;
 pub mod client;
 mod convert;
 pub mod dump;

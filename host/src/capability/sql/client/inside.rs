@@ -53,6 +53,12 @@ impl Access {
         &self.login.database
     }
 
+    /// The same log-in to another database of the server.
+    pub(crate) fn to(&self, database: &str) -> Self {
+        let login = Login { database: database.to_owned(), ..self.login.clone() };
+        Self { host: self.host, login }
+    }
+
     /// Starts a program of PostgreSQL's, logged in.
     pub(crate) async fn start(
         &self,
@@ -200,7 +206,7 @@ pub(crate) async fn collect(exec: Exec, limit: usize) -> Result<(Vec<u8>, Exit)>
 }
 
 /// `psql` says "ERROR:  42P01: relation …", but gives no code when it cannot connect.
-fn refused(server: &dyn Server, exit: &Exit) -> Error {
+pub(super) fn refused(server: &dyn Server, exit: &Exit) -> Error {
     let doing = format!("psql inside {}", server.describe());
     let said = exit.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     if let Some((code, message)) = coded(said) {

@@ -1,6 +1,7 @@
 //! Statements for PostgreSQL: over the network where there is a way, else through
 //! `psql` inside the server's container.
 
+pub(crate) mod console;
 mod direct;
 mod dsn;
 mod failure;

@@ -1,8 +1,11 @@
 //! Dumps of the installation's database: made by `pg_dump` in the server's container,
 //! kept on this machine, believed only after they were read back.
 
+mod compare;
 mod compress;
+mod make;
 mod partial;
+mod restore;
 mod target;
 mod toc;
 mod verify;
@@ -11,43 +14,19 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use self::compress::{Broken, Written};
-use self::partial::Partial;
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
 use crate::capability::sql::client::{Client, INTERNAL};
-use crate::capability::sql::locate::{Exit, Server};
+use crate::capability::sql::locate::Server;
 use crate::capability::sql::manifest::{self, Manifest};
-use crate::capability::sql::types::{
-    Backup, Comparison, DumpTarget, Facts, Listing, Progress, Restore, TableChange, Value,
-};
-use crate::text::{one_line, shortened};
-
-/// Between two calls of the progress function.
-const TELL: Duration = Duration::from_millis(100);
-
-/// The name of the dump's session on the server.
-const SESSION: &str = "tessallite-up dump";
-
-/// A dump whose program lost its reader goes on holding its locks: it is ended.
-const END_LEFTOVERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-    WHERE application_name = 'tessallite-up dump' AND datname = current_database()";
-
-/// What `pg_dump` takes as a table: those of extensions are made by the extension.
-const CENSUS: &str = "SELECT json_build_array(current_setting('server_version'), count(*), \
-    coalesce(sum(pg_table_size(c.oid)), 0)::int8) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
-    AND n.nspname !~ '^pg_(toast|temp)' AND NOT EXISTS (SELECT FROM pg_depend d \
-    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+use crate::capability::sql::types::{DumpTarget, Listing, Value};
 
 /// Which database of which cluster this is.
 const IDENTITY: &str = "SELECT json_build_array(system_identifier::text, current_database())::text FROM pg_control_system()";
@@ -55,13 +34,6 @@ const IDENTITY: &str = "SELECT json_build_array(system_identifier::text, current
 pub struct Dumps {
     server: Option<Arc<dyn Server>>,
     directory: PathBuf,
-}
-
-/// The database as it was counted.
-struct Census {
-    server_version: String,
-    tables: u32,
-    bytes: u64,
 }
 
 impl Dumps {
@@ -104,28 +76,6 @@ impl Dumps {
         }
     }
 
-    /// What has become of the database since the backup of this label.
-    ///
-    /// Errors: `NotFound` when there is no whole backup of this label.
-    pub async fn compare(&self, label: &str, migration_table: &str) -> Result<Comparison> {
-        let _ = (label, migration_table);
-        Err(Error::failed("comparing the database with a backup"))
-    }
-
-    /// Brings a backup back; whether it did, or found the database to be as it was.
-    ///
-    /// Errors: `NotFound` when there is no whole backup of this label, `Denied` when the
-    /// operator said no, `Failed` when what was restored is not the backup.
-    pub async fn restore(
-        &self,
-        wanted: &Restore,
-        agreed: &(dyn Fn(Vec<TableChange>) -> BoxFuture<'static, bool> + Send + Sync),
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<bool> {
-        let _ = (wanted, agreed, progress);
-        Err(Error::failed("restoring a backup"))
-    }
-
     pub async fn backups(&self) -> Result<Listing> {
         let directory = self.directory.clone();
         blocking(move || match Dir::open_ambient_dir(&directory, ambient_authority()) {
@@ -137,53 +87,6 @@ impl Dumps {
             }
         })
         .await
-    }
-
-    /// The whole dump of this label, made unless it is there. `progress` is called at
-    /// most ten times a second.
-    pub async fn dump(
-        &self,
-        connection: &str,
-        label: &str,
-        facts: Facts,
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<Backup> {
-        manifest::check_label(label)?;
-        let server = self.server.as_ref().filter(|_| connection == INTERNAL).ok_or_else(|| {
-            Error::invalid(format!("a dump of connection {connection:?} cannot be made"))
-                .hint("dumps are of the database that runs in the installation: \"internal\"")
-        })?;
-        let directory = self.open().await?;
-        let logins = login::for_dumps(&server.environment().await?);
-        if let Some(kept) = self
-            .kept(&directory, label, logins.first().map(|login| login.database.as_str()))
-            .await?
-        {
-            return Ok(kept);
-        }
-        let started_at = Timestamp::now();
-        let (access, counted) =
-            Access::find(server.as_ref(), logins, &[END_LEFTOVERS, CENSUS]).await?;
-        let before = Census::read(&counted)?;
-        let partial = Partial::new(directory, label);
-        let work = self.write(server, &access, &partial, before.bytes, progress);
-        let written = work.await.inspect_err(|_| partial.remove())?;
-        let checked = self.check(server.as_ref(), &access, &partial, &written, &before).await;
-        let tables = checked.inspect_err(|_| partial.remove())?;
-        let manifest = Manifest {
-            format: Manifest::format(),
-            label: label.to_owned(),
-            database: access.database().to_owned(),
-            server_version: before.server_version,
-            started_at: whole_seconds(started_at),
-            finished_at: whole_seconds(Timestamp::now()),
-            raw_bytes: written.raw,
-            bytes: written.bytes,
-            sha256: written.sha256,
-            tables,
-            facts,
-        };
-        self.publish(partial, manifest).await
     }
 
     async fn open(&self) -> Result<Dir> {
@@ -200,179 +103,35 @@ impl Dumps {
         .await
     }
 
-    /// A dump of this label that is whole: its checksum says so.
-    async fn kept(
-        &self,
-        directory: &Dir,
-        label: &str,
-        database: Option<&str>,
-    ) -> Result<Option<Backup>> {
-        // A manifest that cannot be read is that of half a dump.
-        let Ok(Some(manifest)) = Manifest::read(directory, label) else { return Ok(None) };
-        if database != Some(&manifest.database) {
-            return Err(Error::conflict(format!(
-                "the dump {label:?} is there already, of another database: {:?}",
-                manifest.database
-            ))
-            .hint("choose another label"));
-        }
-        if manifest.check_size(directory).is_err() {
-            return Ok(None);
-        }
-        let Ok(file) = directory.open(manifest::dump_name(label)) else { return Ok(None) };
-        let found = verify::read_back(file.into_std()).await;
-        Ok(found.is_ok_and(|found| found.sha256 == manifest.sha256).then(|| manifest.backup()))
-    }
-
-    async fn write(
-        &self,
-        server: &Arc<dyn Server>,
-        access: &Access,
-        partial: &Partial,
-        estimate: u64,
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<Written> {
-        let file = partial.create().map_err(|e| self.disk(e, 0))?;
-        let argv = [
-            "pg_dump",
-            "--format=custom",
-            "--compress=0",
-            "--no-password",
-            "--lock-wait-timeout=60s",
-        ];
-        let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
-        let exec = access.start(server.as_ref(), &argv, SESSION, "", None).await?;
-        let (mut done, mut told) = (0, Instant::now());
-        let counted = |bytes| {
-            done = bytes;
-            if told.elapsed() >= TELL {
-                told = Instant::now();
-                progress(Progress { done, estimate });
-            }
-        };
-        let written =
-            compress::write(exec.stdout, file, counted).await.map_err(|broken| match broken {
-                Broken::Source(error) => error,
-                Broken::Disk(error) => self.disk(error, done),
-            })?;
-        let exit = exec.end.await?;
-        if exit.code != 0 {
-            return Err(pg_dump_failed(&exit));
-        }
-        leftovers.none();
-        Ok(written)
-    }
-
-    /// The number of tables in the dump.
-    async fn check(
-        &self,
-        server: &dyn Server,
-        access: &Access,
-        partial: &Partial,
-        written: &Written,
-        before: &Census,
-    ) -> Result<u32> {
-        let doing = "reading the dump back";
-        let open = || partial.open().map_err(|e| Error::failed(doing).because(e));
-        let (found, tables, after) = tokio::join!(
-            verify::read_back(open()?),
-            verify::tables(server, access, open()?),
-            access.psql(server, &[CENSUS], "", 1 << 16),
-        );
-        let found = found.map_err(|e| Error::failed(doing).because(e))?;
-        if found != *written {
-            return Err(Error::failed(format!("{doing}: it is not what was written"))
-                .hint("the disk of the backup directory may be failing"));
-        }
-        let (tables, after) = (tables?, Census::read(&after?)?.tables);
-        let (least, most) = (before.tables.min(after), before.tables.max(after));
-        if (least..=most).contains(&tables) {
-            return Ok(tables);
-        }
-        Err(Error::failed(format!(
-            "{doing}: it has {tables} tables, the database {}",
-            before.tables
-        )))
-    }
-
-    async fn publish(&self, partial: Partial, manifest: Manifest) -> Result<Backup> {
-        let directory = self.directory.clone();
+    /// The manifest of a backup whose file has the right size.
+    ///
+    /// Errors: `NotFound` where there is none.
+    async fn whole(&self, label: &str) -> Result<(Dir, Manifest)> {
+        manifest::check_label(label)?;
+        let (directory, wanted) = (self.directory.clone(), label.to_owned());
         blocking(move || {
-            let backup = manifest.backup();
-            let doing = format!("keeping the dump in {}", directory.display());
-            partial.publish(&manifest).map_err(|e| Error::failed(doing).because(e))?;
-            Ok(backup)
+            let none = || {
+                let place = directory.display();
+                Error::not_found(format!("there is no whole backup {wanted:?} in {place}"))
+                    .hint("tessallite-up backup list shows those that are there")
+            };
+            let opened = Dir::open_ambient_dir(&directory, ambient_authority())
+                .map_err(|e| none().because(e))?;
+            let found = Manifest::read(&opened, &wanted).map_err(|e| none().because(e))?;
+            let manifest = found.ok_or_else(none)?;
+            manifest.check_size(&opened).map_err(|e| none().because(e))?;
+            Ok((opened, manifest))
         })
         .await
     }
 
-    fn disk(&self, error: io::Error, done: u64) -> Error {
-        let place = self.directory.display();
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                let mib = done >> 20;
-                Error::failed(format!("writing the dump: there is no room left in {place} (after {mib} MiB before compression)"))
-                    .hint("make room there, or choose another backup directory")
-            }
-            _ => Error::failed(format!("writing the dump in {place}")),
-        }
-        .because(error)
+    fn server(&self) -> Result<&Arc<dyn Server>> {
+        self.server.as_ref().ok_or_else(|| Error::failed("there is no database to work with"))
     }
-}
-
-impl Census {
-    fn read(printed: &str) -> Result<Self> {
-        // Lines before the last tell of ended sessions.
-        let line = printed.trim_end().lines().next_back().unwrap_or_default();
-        let (version, tables, bytes): (String, u32, u64) = serde_json::from_str(line)
-            .map_err(|e| Error::failed("counting the database's tables").because(e))?;
-        let server_version = version.split(' ').next().unwrap_or_default().to_owned();
-        Ok(Self { server_version, tables, bytes })
-    }
-}
-
-fn pg_dump_failed(exit: &Exit) -> Error {
-    let said = shortened(&one_line(exit.stderr.trim()), 2000);
-    let error = Error::failed(format!("pg_dump failed with exit code {}: {said}", exit.code));
-    if said.contains("canceling statement due to lock timeout")
-        || said.contains("could not obtain lock")
-    {
-        return error.hint(
-            "someone holds a table locked, a migration for instance: try again when it is done",
-        );
-    }
-    error
 }
 
 fn whole_seconds(time: Timestamp) -> String {
     format!("{time:.0}")
-}
-
-/// Ends the session of a dump that was given up, for whatever reason.
-struct Leftovers {
-    server: Option<Arc<dyn Server>>,
-    access: Access,
-}
-
-impl Leftovers {
-    fn none(mut self) {
-        self.server = None;
-    }
-}
-
-impl Drop for Leftovers {
-    fn drop(&mut self) {
-        let (Some(server), Ok(runtime)) =
-            (self.server.take(), tokio::runtime::Handle::try_current())
-        else {
-            return;
-        };
-        let access = self.access.clone();
-        runtime.spawn(async move {
-            // The next dump tries it again.
-            let _ = access.psql(server.as_ref(), &[END_LEFTOVERS], "", 1 << 16).await;
-        });
-    }
 }
 
 async fn blocking<T: Send + 'static>(

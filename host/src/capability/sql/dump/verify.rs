@@ -11,10 +11,12 @@ use tokio::task::spawn_blocking;
 use super::compress::{Written, hex};
 use super::toc::Counter;
 use crate::capability::error::{Error, Result};
+use crate::capability::sql::census::{SchemaDigest, schema_digest};
 use crate::capability::sql::client::inside::Access;
-use crate::capability::sql::locate::{Input, Server};
+use crate::capability::sql::locate::{Exec, Exit, Input, Server};
 use crate::text::{one_line, shortened};
 
+const READING: &str = "reading the dump's table of contents with pg_restore";
 const CHUNK: usize = 128 << 10;
 
 /// What the file holds, by reading all of it.
@@ -46,28 +48,49 @@ pub(super) async fn read_back(file: File) -> io::Result<Written> {
 
 /// Tables in the table of contents, as the server's own `pg_restore` reads it.
 pub(super) async fn tables(server: &dyn Server, access: &Access, file: File) -> Result<u32> {
-    let doing = "reading the dump's table of contents with pg_restore";
-    let input = unpacked(file).map_err(|e| Error::failed(doing).because(e))?;
-    let exec =
-        access.start(server, &["pg_restore", "--list"], "tessallite-up", "", Some(input)).await?;
     let mut counter = Counter::default();
+    let exec = pg_restore(server, access, &["pg_restore", "--list"], file).await?;
     let mut stdout = exec.stdout;
     while let Some(part) = stdout.next().await {
         counter.take(&part?);
     }
-    let exit = exec.end.await?;
+    ended(exec.end.await?)?;
+    Ok(counter.tables())
+}
+
+/// The schema in the dump: what `pg_dump --schema-only` wrote at that moment.
+pub(super) async fn schema(
+    server: &dyn Server,
+    access: &Access,
+    file: File,
+) -> Result<SchemaDigest> {
+    let argv = ["pg_restore", "--schema-only", "--file=-"];
+    let exec = pg_restore(server, access, &argv, file).await?;
+    let digest = schema_digest(exec.stdout).await?;
+    ended(exec.end.await?)?;
+    Ok(digest)
+}
+
+async fn pg_restore(
+    server: &dyn Server,
+    access: &Access,
+    argv: &[&str],
+    file: File,
+) -> Result<Exec> {
+    let input = unpacked(file).map_err(|e| Error::failed(READING).because(e))?;
+    access.start(server, argv, "tessallite-up", "", Some(input)).await
+}
+
+fn ended(exit: Exit) -> Result<()> {
     if exit.code == 0 {
-        return Ok(counter.tables());
+        return Ok(());
     }
-    Err(Error::failed(format!(
-        "{doing}: exit code {}: {}",
-        exit.code,
-        shortened(&one_line(exit.stderr.trim()), 2000)
-    )))
+    let said = shortened(&one_line(exit.stderr.trim()), 2000);
+    Err(Error::failed(format!("{READING}: exit code {}: {said}", exit.code)))
 }
 
 /// The dump itself, from its beginning, as far as the reader wants it.
-fn unpacked(file: File) -> io::Result<Input> {
+pub(super) fn unpacked(file: File) -> io::Result<Input> {
     let decoder = zstd::Decoder::new(file)?;
     let parts = stream::unfold(decoder, |mut decoder| async move {
         let read = spawn_blocking(move || {
