@@ -21,6 +21,7 @@ mod project_faults;
 mod readme;
 mod registry;
 mod registry_faults;
+mod restore;
 mod storage_faults;
 mod upgraded;
 mod variable;

@@ -27,7 +27,11 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     // What a run tells: plain data.
     ("report", "capability", &["GateState", "conduct::GateState", "conduct::Level"]),
     ("plugin", "capability", &["Conduct", "Context", "Services"]),
-    ("cli", "capability", &["Kind", "Error", "GateState", "conduct::Level", "docker::types"]),
+    (
+        "cli",
+        "capability",
+        &["Kind", "Error", "GateState", "conduct::Level", "docker::types", "sql::types"],
+    ),
     ("settings", "contract", &["ReleaseImage"]),
 ];
 

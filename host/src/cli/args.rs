@@ -38,6 +38,8 @@ pub enum Command {
     Status,
     /// Check whether the installation could be upgraded; change nothing
     Doctor(Request),
+    /// Make, list, prove, bring back and clear away backups
+    Backup(super::backup::args::Backup),
     /// List and inspect plugins
     Plugin(Plugin),
     /// Print the completion script of a shell

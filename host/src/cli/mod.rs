@@ -1,6 +1,7 @@
 //! The command line.
 
 mod args;
+mod backup;
 mod completions;
 mod display;
 mod doctor;
@@ -56,6 +57,7 @@ fn run(args: Args) -> Result<u8> {
             Some(Command::Plan(command)) => plan::run(&global, &command).await,
             Some(Command::Doctor(command)) => doctor::run(&global, &command).await,
             Some(Command::Status) => status::run(&global).await,
+            Some(Command::Backup(command)) => backup::run(&global, &command).await,
             Some(Command::Plugin(command)) => plugin::run(&global, &command).await,
             Some(Command::Completions(completions)) => Ok(completions::run(&completions)),
         }

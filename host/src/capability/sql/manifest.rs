@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::census::Contents;
-use crate::capability::sql::types::{Backup, Facts, Listing};
+use crate::capability::sql::types::{Backup, Facts, Listing, Verified};
 use crate::text::one_line;
 
 /// Raised when an older program would misread the manifest.
@@ -35,6 +35,9 @@ pub struct Manifest {
     /// What the caller knew about the product at that time.
     #[serde(default)]
     pub facts: Facts,
+    /// When it was last found to be whole, and how.
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// Absent in what older programs wrote.
     #[serde(default)]
     pub(crate) contents: Option<Contents>,
@@ -52,6 +55,7 @@ impl Manifest {
             sha256: self.sha256.clone(),
             tables: self.tables,
             started_at: self.started_at.clone(),
+            verified: self.verified.clone(),
         }
     }
 
@@ -160,6 +164,7 @@ mod tests {
             sha256: "00".into(),
             tables: 1,
             facts: Facts::new(),
+            verified: None,
             contents: None,
         }
     }

@@ -21,6 +21,7 @@ mod pull;
 mod registry;
 mod routes;
 mod services;
+mod throwaway;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ use super::types::Location;
 use crate::capability::error::{Error, Result};
 
 pub use self::exec::{ExecEnd, ExecStream, Input};
+pub use self::throwaway::{Throw, Throwaway};
 pub use self::watch::{Watch, WatchHandle};
 
 /// How long a pull may show no sign of life.

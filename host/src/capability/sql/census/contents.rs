@@ -111,6 +111,11 @@ pub(crate) struct Properties {
     /// Absent where nothing was ever granted or revoked.
     pub(crate) grants: Option<Vec<Grant>>,
     pub(crate) settings: Vec<Setting>,
+    /// A new database has the schema of this name, and no dump says that it was dropped.
+    pub(crate) has_public: bool,
+    /// `shared_preload_libraries` of the server.
+    #[serde(default)]
+    pub(crate) preloaded: Option<String>,
     /// The cluster's first superuser.
     pub(crate) made_by: String,
     /// Those that own something or are granted something.
@@ -156,7 +161,16 @@ impl Properties {
         let mut settings = self.settings.clone();
         settings.sort();
         let (name, made_by) = (String::new(), String::new());
-        Self { name, bytes: 0, grants, settings, made_by, roles: Vec::new(), ..self.clone() }
+        Self {
+            name,
+            bytes: 0,
+            grants,
+            settings,
+            preloaded: None,
+            made_by,
+            roles: Vec::new(),
+            ..self.clone()
+        }
     }
 }
 

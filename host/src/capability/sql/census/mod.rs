@@ -8,8 +8,8 @@ mod statements;
 
 pub(crate) use self::change::{Then, changes, loses_rows, measured_again};
 pub(crate) use self::contents::{
-    Contents, Grant, LargeObjects, Properties, Sequence, Setting, Statistics, Table, Written,
-    differences, same_properties,
+    Contents, Grant, LargeObjects, Properties, Sequence, Setting, Statistics, Written, differences,
+    same_properties,
 };
 pub(crate) use self::schema::{Digest as SchemaDigest, digest as schema_digest};
 
@@ -153,15 +153,6 @@ impl<'a> Census<'a> {
 
     pub(crate) async fn close(self) -> Result<()> {
         self.console.close().await
-    }
-}
-
-/// What belongs to the database of this session itself.
-pub(crate) async fn properties(console: &mut Console<'_>) -> Result<Properties> {
-    let found = lines(console, statements::DATABASE).await?.into_iter().next();
-    match found {
-        Some(Line::Database(properties)) => Ok(*properties),
-        _ => Err(Error::failed("asking the database what belongs to it: no answer")),
     }
 }
 

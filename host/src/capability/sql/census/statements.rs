@@ -120,6 +120,8 @@ pub(super) const DATABASE: &str = "SELECT json_build_object('database', json_bui
     'name', split_part(entry, '=', 1), 'value', substr(entry, strpos(entry, '=') + 1)) \
     ORDER BY s.setrole, entry COLLATE \"C\"), '[]') \
     FROM pg_db_role_setting s, unnest(s.setconfig) AS entry WHERE s.setdatabase = d.oid), \
+    'has_public', EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public'), \
+    'preloaded', current_setting('shared_preload_libraries', true), \
     'made_by', (SELECT rolname FROM pg_roles WHERE oid = 10), \
     'roles', (SELECT coalesce(json_agg(rolname ORDER BY rolname COLLATE \"C\"), '[]') FROM pg_roles r \
     WHERE r.oid = d.datdba OR r.oid IN (SELECT refobjid FROM pg_shdepend \

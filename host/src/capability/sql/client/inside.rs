@@ -53,6 +53,12 @@ impl Access {
         &self.login.database
     }
 
+    /// A log-in that was not tried: not through the socket, where a server listens before
+    /// it is ready.
+    pub(crate) fn over_loopback(login: Login) -> Self {
+        Self { host: LOOPBACK, login }
+    }
+
     /// The same log-in to another database of the server.
     pub(crate) fn to(&self, database: &str) -> Self {
         let login = Login { database: database.to_owned(), ..self.login.clone() };

@@ -49,7 +49,7 @@ pub(super) fn contents(manifest: &Manifest) -> Result<&Contents> {
     })
 }
 
-pub(super) async fn compare(
+async fn compare(
     server: &dyn Server,
     access: &Access,
     then: &Contents,
@@ -63,18 +63,44 @@ pub(super) async fn compare(
     })
 }
 
-async fn written(
+/// Whether the schema differs, or the rows of a table of this name: no other is read.
+pub(super) async fn has_moved(
+    server: &dyn Server,
+    access: &Access,
+    then: &Contents,
+    migration_table: &str,
+) -> Result<bool> {
+    if schema(server, access).await?.text != then.schema.text {
+        return Ok(true);
+    }
+    Ok(!read(server, access, then, |name| name == migration_table).await?.is_empty())
+}
+
+/// The tables that were written to, came or went.
+pub(super) async fn written(
     server: &dyn Server,
     access: &Access,
     then: &Contents,
 ) -> Result<Vec<TableChange>> {
+    read(server, access, then, |_| true).await
+}
+
+async fn read(
+    server: &dyn Server,
+    access: &Access,
+    then: &Contents,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<TableChange>> {
+    let tables = then.tables.iter().filter(|table| is_wanted(&table.name)).cloned().collect();
+    let statistics = then.statistics.clone();
+    let then = Contents { tables, statistics, ..Contents::default() };
     let mut census = Census::open(access, server, SESSION, PATIENCE).await?;
     let (listed, statistics) = census.listed();
-    let (listed, statistics) = (listed.to_vec(), statistics.clone());
-    let wanted = measured_again(then, &listed, &statistics);
-    let measured = census.measure(&wanted).await?;
+    let listed: Vec<_> = listed.iter().filter(|table| is_wanted(&table.name)).cloned().collect();
+    let statistics = statistics.clone();
+    let measured = census.measure(&measured_again(&then, &listed, &statistics)).await?;
     census.close().await?;
-    Ok(changes(then, &listed, &statistics, &measured))
+    Ok(changes(&then, &listed, &statistics, &measured))
 }
 
 /// The digest of the schema of now.

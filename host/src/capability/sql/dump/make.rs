@@ -17,7 +17,7 @@ use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
 use crate::capability::sql::locate::{Exit, Server};
 use crate::capability::sql::manifest::{self, Manifest};
-use crate::capability::sql::types::{Backup, Facts, Progress};
+use crate::capability::sql::types::{Backup, Check, Facts, Progress, Verified};
 use crate::text::{one_line, shortened};
 
 /// Between two calls of the progress function.
@@ -92,6 +92,8 @@ impl Dumps {
             sha256: written.sha256,
             tables,
             facts,
+            // It was read back just now.
+            verified: Some(Verified { at: whole_seconds(Timestamp::now()), how: Check::Quick }),
             contents: Some(contents),
         };
         self.publish(partial, manifest).await

@@ -3,9 +3,11 @@
 
 mod compare;
 mod compress;
+mod full;
 mod make;
 mod partial;
 mod restore;
+mod retention;
 mod target;
 mod toc;
 mod verify;
@@ -24,7 +26,7 @@ use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
 use crate::capability::sql::client::{Client, INTERNAL};
-use crate::capability::sql::locate::Server;
+use crate::capability::sql::locate::{Server, Spare};
 use crate::capability::sql::manifest::{self, Manifest};
 use crate::capability::sql::types::{DumpTarget, Listing, Value};
 
@@ -33,13 +35,20 @@ const IDENTITY: &str = "SELECT json_build_array(system_identifier::text, current
 
 pub struct Dumps {
     server: Option<Arc<dyn Server>>,
+    spare: Option<Arc<dyn Spare>>,
     directory: PathBuf,
 }
 
 impl Dumps {
     /// Without a `server`, backups can be listed, and none made.
     pub fn new(server: Option<Arc<dyn Server>>, directory: PathBuf) -> Self {
-        Self { server, directory }
+        Self { server, spare: None, directory }
+    }
+
+    /// Where a backup may be restored to prove it.
+    #[must_use]
+    pub fn with_spare(self, spare: Arc<dyn Spare>) -> Self {
+        Self { spare: Some(spare), ..self }
     }
 
     /// Whether a dump can be written, and how much room there is. Writes nothing.

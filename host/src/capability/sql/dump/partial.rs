@@ -43,26 +43,40 @@ impl Partial {
         self.make_free(&described)?;
         self.directory.rename(self.name(), &self.directory, manifest::dump_name(&self.label))?;
         self.sync()?;
-        let draft = format!("{described}.partial");
-        self.make_free(&draft)?;
-        let mut file = self.directory.open_with(&draft, &private())?.into_std();
-        serde_json::to_writer_pretty(&mut file, manifest)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        self.directory.rename(&draft, &self.directory, &described)?;
-        self.sync()
+        record(&self.directory, manifest)
     }
 
     fn make_free(&self, name: &str) -> io::Result<()> {
-        match self.directory.remove_file(name) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
-        }
+        make_free(&self.directory, name)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.directory.open(".")?.sync_all()
+        sync(&self.directory)
     }
+}
+
+/// Puts the manifest beside its dump, in place of what it said before.
+pub(super) fn record(directory: &Dir, manifest: &Manifest) -> io::Result<()> {
+    let described = manifest::file_name(&manifest.label);
+    let draft = format!("{described}.partial");
+    make_free(directory, &draft)?;
+    let mut file = io::BufWriter::new(directory.open_with(&draft, &private())?.into_std());
+    serde_json::to_writer_pretty(&mut file, manifest)?;
+    file.write_all(b"\n")?;
+    file.into_inner()?.sync_all()?;
+    directory.rename(&draft, directory, &described)?;
+    sync(directory)
+}
+
+fn make_free(directory: &Dir, name: &str) -> io::Result<()> {
+    match directory.remove_file(name) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+fn sync(directory: &Dir) -> io::Result<()> {
+    directory.open(".")?.sync_all()
 }
 
 fn private() -> OpenOptions {

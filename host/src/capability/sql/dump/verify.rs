@@ -16,6 +16,8 @@ use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::locate::{Exec, Exit, Input, Server};
 use crate::text::{one_line, shortened};
 
+/// How an error begins that says that a backup is not what it should be.
+pub(super) const OTHER: &str = "what was restored is not what the backup is said to hold";
 const READING: &str = "reading the dump's table of contents with pg_restore";
 const CHUNK: usize = 128 << 10;
 

@@ -1,0 +1,98 @@
+//! `backup restore`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt as _;
+
+use super::args;
+use super::show::{Counter, Show};
+use super::{ask, can_ask, connect, stamp};
+use crate::capability::sql::types::{Backup, Restore, TableChange};
+use crate::cli::error::{Failure, Result};
+use crate::cli::{display, exit_code};
+use crate::engine::Lock;
+use crate::settings::Settings;
+
+/// Of a name in PostgreSQL, less what stands around it.
+const LONGEST: usize = 36;
+
+pub async fn run(settings: &Settings, show: Show, args: &args::Restore) -> Result<u8> {
+    if !args.yes && !can_ask(show.output) {
+        return Err(Failure::usage("there is no terminal to ask on, and --yes was not given"));
+    }
+    let _lock = Lock::take(&settings.project_dir)?;
+    let installation = connect(settings).await?;
+    let backups = &installation.services.backups;
+    let listing = backups.backups().await?;
+    let found = listing.backups.into_iter().find(|backup| backup.label == args.label);
+    let Some(backup) = found else {
+        return Err(Failure::refused(format!("there is no whole backup {:?}", args.label))
+            .hint("tessallite-up backup list shows those that are there"));
+    };
+    let question = format!(
+        "Put the backup {} of {} in the place of the database?",
+        backup.label, backup.started_at
+    );
+    if !args.yes && !ask(&question) {
+        display::note("Nothing was done.");
+        return Ok(exit_code::INTERRUPTED);
+    }
+    let wanted = names(&backup);
+    let said_no = Arc::new(AtomicBool::new(false));
+    let counter = Counter::new("restore");
+    let agreed = |lost: Vec<TableChange>| {
+        counter.end();
+        show.lost(&lost);
+        let (yes, said_no) = (args.yes, Arc::clone(&said_no));
+        async move {
+            let asked = || ask("Go on, and leave this behind?");
+            let goes_on = yes || tokio::task::spawn_blocking(asked).await.unwrap_or(false);
+            said_no.store(!goes_on, Ordering::SeqCst);
+            goes_on
+        }
+        .boxed()
+    };
+    let restored = backups.restore(&wanted, &agreed, &|p| counter.tell(p)).await;
+    counter.end();
+    if said_no.load(Ordering::SeqCst) {
+        display::note("Nothing was done.");
+        return Ok(exit_code::INTERRUPTED);
+    }
+    restored?;
+    show.restored(&backup.label, &wanted.keep_as);
+    Ok(exit_code::DONE)
+}
+
+/// The backup's own name and checksum: when this is done again after it was cut off, what
+/// has been restored is found. What is kept has a name of its own each time.
+fn names(backup: &Backup) -> Restore {
+    let short = |text: &str, longest: usize| text.chars().take(longest).collect::<String>();
+    let label = short(&backup.label, LONGEST);
+    Restore {
+        label: backup.label.clone(),
+        into: format!("restored_{label}_{}", short(&backup.sha256, 8)),
+        keep_as: format!("kept_{}_{label}", stamp()),
+        if_changed: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_fit_and_tell_backups_apart() {
+        let backup = |sha256: &str| Backup {
+            label: "a".repeat(120),
+            bytes: 1,
+            sha256: sha256.into(),
+            tables: 1,
+            started_at: "2026-01-01T00:00:00Z".into(),
+            verified: None,
+        };
+        let (one, other) = (names(&backup("0123456789")), names(&backup("1123456789")));
+        assert!(one.into.len() <= 63 && one.keep_as.len() <= 63, "{one:?}");
+        assert_ne!(one.into, other.into);
+    }
+}
