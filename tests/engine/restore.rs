@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use tessallite_up_tests::installation::STATE;
-use tessallite_up_tests::process::docker;
+use tessallite_up_tests::process::{docker, run};
 use tessallite_up_tests::{Installation, Template};
 
 const KINDS: [&str; 4] = ["database", "schema", "sequence", "table"];
@@ -23,8 +23,6 @@ const MORE: &str = "
         FROM generate_series(1, 500) n;
     CREATE INDEX ON \"it's a-b\".\"T %I\" USING gin (\"Col\" gin_trgm_ops);
     CREATE TABLE public.twins (a int); INSERT INTO public.twins VALUES (1), (1), (2);
-    CREATE TABLE public.parent (a int); CREATE TABLE public.child (z int, b int) INHERITS (public.parent);
-    ALTER TABLE public.parent ADD COLUMN c int; INSERT INTO public.child VALUES (1, 2, 3, 4);
     CREATE SEQUENCE public.unused START 7;
     GRANT SELECT ON public.twins TO tessallite_reporting;
     SELECT lo_from_bytea(4711, decode(repeat('00ff', 700000), 'hex')), lo_create(4712);
@@ -99,7 +97,7 @@ fn everything_comes_back_and_the_former_database_keeps_its_newer_rows() {
     create(&installation, "one");
     installation.query(
         "DELETE FROM public.twins WHERE a = 1; INSERT INTO \"it's a-b\".\"T %I\" (\"Col\") VALUES ('new');
-        UPDATE acme_meta.measures SET name = 'changed'; DROP TABLE public.child; DROP EXTENSION pg_trgm CASCADE;
+        UPDATE acme_meta.measures SET name = 'changed'; DROP EXTENSION pg_trgm CASCADE;
         CREATE TABLE public.came (a int); INSERT INTO public.came VALUES (1); SELECT lo_unlink(4712);
         ALTER DATABASE tessallite RESET ALL; COMMENT ON DATABASE tessallite IS NULL;",
     );
@@ -118,12 +116,14 @@ fn everything_comes_back_and_the_former_database_keeps_its_newer_rows() {
 }
 
 #[test]
-fn an_expression_that_the_server_puts_in_other_words_is_no_difference() {
+fn what_a_restore_puts_in_other_words_or_another_order_is_no_difference() {
     let installation = Installation::borrow(Template::Variable);
     installation.query(
         "CREATE TABLE public.moods (m varchar(9) CHECK (m IN ('good', 'bad')), n int DEFAULT 7);
         CREATE VIEW public.good AS SELECT * FROM public.moods WHERE m IN ('good', 'fine');
-        INSERT INTO public.moods VALUES ('good')",
+        INSERT INTO public.moods VALUES ('good');
+        CREATE TABLE public.parent (a int); CREATE TABLE public.child (z int, b int) INHERITS (public.parent);
+        ALTER TABLE public.parent ADD COLUMN c int; INSERT INTO public.child VALUES (1, 2, 3, 4)",
     );
     create(&installation, "one");
     restore(&installation, "one");
@@ -242,4 +242,32 @@ fn what_is_pruned_is_what_was_told() {
     installation.run(&["backup", "prune", "--databases", "tessallite"]).code(2);
     installation.run(&["backup", "prune", "--databases", &kept]).code(0);
     assert_eq!(databases(&installation).len(), 4);
+}
+
+/// The new database goes to a tablespace that is a small disk of its own: that one is full,
+/// and the rest of the server is not.
+#[test]
+fn a_disk_that_is_full_during_the_restore_leaves_the_database_as_it_is() {
+    let installation = Installation::borrow(Template::Variable);
+    installation.query(
+        "CREATE TABLE tess_system.history AS SELECT n, repeat(md5(n::text), 30) AS t FROM generate_series(1, 20000) n",
+    );
+    create(&installation, "one");
+    let before = installation.fingerprint();
+    let id =
+        docker(&["inspect", "--format", "{{.State.Pid}}", &installation.container("postgres")]);
+    let script = "mkdir /small && mount -t tmpfs -o size=16m none /small && chown postgres /small";
+    let mut mount = Command::new("nsenter");
+    mount.args(["--target", id.trim(), "--mount", "sh", "-c", script]);
+    run(&mut mount);
+    answer(&installation, "postgres", "CREATE TABLESPACE small LOCATION '/small'");
+    let mut manifest = manifest(&installation, "one");
+    manifest["contents"]["database"]["tablespace"] = json!("small");
+    let path = installation.path(STATE).join("backups/one.json");
+    fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
+    let outcome = installation.run(&["backup", "restore", "one", "--yes"]);
+    outcome.code(3).says("No space left on device").says("make room");
+    installation.fingerprint().assert_same_as(&before);
+    assert_eq!(databases(&installation).len(), 4, "half a database is left");
+    installation.wait_until_healthy();
 }
