@@ -89,9 +89,7 @@ async fn verify(settings: &Settings, show: Show, args: &Verify) -> Result<u8> {
     if failures.is_empty() {
         return Ok(exit_code::DONE);
     }
-    let count = failures.len();
-    let what = if count == 1 { "a backup is" } else { "backups are" };
-    Err(Failure::refused(format!("{count} {what} not what it should be: {}", failures.join("; ")))
+    Err(Failure::refused(format!("not every backup is good: {}", failures.join("; ")))
         .hint("tessallite-up backup create makes a new one"))
 }
 

@@ -39,8 +39,17 @@ pub struct Manifest {
     #[serde(default)]
     pub verified: Option<Verified>,
     /// Absent in what older programs wrote.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known_or_none")]
     pub(crate) contents: Option<Contents>,
+}
+
+/// What another program wrote in another way is not known; the dump is one all the same.
+fn known_or_none<'de, D>(source: D) -> std::result::Result<Option<Contents>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let found = Option::<serde_json::Value>::deserialize(source)?;
+    Ok(found.and_then(|found| serde_json::from_value(found).ok()))
 }
 
 impl Manifest {

@@ -36,20 +36,22 @@ const END_HOLDERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks l \
 /// The database of now is kept, and the restored one takes its name: in one transaction.
 pub(super) async fn swap(server: &dyn Server, access: &Access, names: &Names) -> Result<()> {
     let mut last = None;
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            sleep(PAUSE).await;
-        }
+    for attempt in 0..=ATTEMPTS {
         // An answer that was lost does not tell whether it was done.
         let stage = names.stage(access, server).await?;
         if stage == Stage::Swapped || names.is_in_place(stage, attempt) {
             return Ok(());
         }
-        let renames = if stage.has_current() {
-            vec![(&names.current, &names.keep_as), (&names.into, &names.current)]
-        } else {
-            vec![(&names.into, &names.current)]
-        };
+        if attempt == ATTEMPTS {
+            break;
+        }
+        if attempt > 0 {
+            sleep(PAUSE).await;
+        }
+        let mut renames = vec![(&names.into, &names.current)];
+        if stage.has_current() {
+            renames.insert(0, (&names.current, &names.keep_as));
+        }
         match attempted(server, access, &renames).await {
             Ok(()) => return Ok(()),
             Err(error) => last = Some(error),
