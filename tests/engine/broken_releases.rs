@@ -5,6 +5,9 @@ use tessallite_up_tests::{Installation, Outcome, Template, events};
 use crate::registry;
 use crate::upgraded::{assert_migrated_to_0008, assert_runs, revisions};
 
+/// So that what is left can be looked at.
+const STOP: [&str; 2] = ["--on-failure", "stop"];
+
 /// What an operator has to be told after the first change.
 fn assert_tells_what_now(outcome: &Outcome) {
     outcome
@@ -12,14 +15,23 @@ fn assert_tells_what_now(outcome: &Outcome) {
         .says("the installation was changed")
         .says("The project's files name the new images.")
         .says("The database of before is in")
-        .says("To go back")
-        .says("127.0.0.1:5055/tessallite/model-service:1.4.0 (sha256:");
+        .says("To go back to what was before: tessallite-up rollback")
+        .says("docker tag sha256:");
 }
 
 #[test]
 fn a_service_that_crashes_after_its_gate_ends_the_run() {
     let installation = Installation::borrow(Template::Variable);
-    let outcome = installation.upgrade(&["--to", "1.5.0-crash", "--soak", "6", "--timeout", "20"]);
+    let outcome = installation.upgrade(&[
+        "--to",
+        "1.5.0-crash",
+        "--soak",
+        "6",
+        "--timeout",
+        "20",
+        STOP[0],
+        STOP[1],
+    ]);
     assert_tells_what_now(&outcome);
     // Exited before the watch of it began, or after.
     outcome
@@ -33,7 +45,18 @@ fn a_service_that_crashes_after_its_gate_ends_the_run() {
 #[test]
 fn a_service_that_never_gets_healthy_ends_the_run_after_the_timeout() {
     let installation = Installation::borrow(Template::Variable);
-    let wanted = ["--to", "1.5.0-sick", "--soak", "1", "--timeout", "6", "--output", "json"];
+    let wanted = [
+        "--to",
+        "1.5.0-sick",
+        "--soak",
+        "1",
+        "--timeout",
+        "6",
+        "--output",
+        "json",
+        STOP[0],
+        STOP[1],
+    ];
     let outcome = installation.upgrade(&wanted);
     let events = outcome.code(6).events();
     let summary = events::summary(&events);
@@ -55,8 +78,16 @@ fn a_service_that_never_gets_healthy_ends_the_run_after_the_timeout() {
 #[test]
 fn a_migration_that_fails_half_way_stops_the_run_at_model_service() {
     let installation = Installation::borrow(Template::Variable);
-    let outcome =
-        installation.upgrade(&["--to", "1.5.0-halfway", "--soak", "1", "--timeout", "20"]);
+    let outcome = installation.upgrade(&[
+        "--to",
+        "1.5.0-halfway",
+        "--soak",
+        "1",
+        "--timeout",
+        "20",
+        STOP[0],
+        STOP[1],
+    ]);
     assert_tells_what_now(&outcome);
     outcome
         .says("model-service-1 exited with code 1")
@@ -74,7 +105,8 @@ fn a_migration_that_fails_half_way_stops_the_run_at_model_service() {
 #[test]
 fn a_tenant_that_is_left_behind_is_named_and_fails_the_run() {
     let installation = Installation::borrow(Template::Variable);
-    let outcome = installation.upgrade(&["--to", "1.5.0-stranded", "--soak", "1"]);
+    let outcome =
+        installation.upgrade(&["--to", "1.5.0-stranded", "--soak", "1", STOP[0], STOP[1]]);
     assert_tells_what_now(&outcome);
     outcome.says("globex-eu_meta at t0007").says("--allow-stranded-tenants");
     outcome.never_says("acme_meta at").never_says("initech_meta at");
@@ -103,7 +135,7 @@ fn a_service_that_takes_its_time_is_waited_for() {
 #[test]
 fn a_service_that_dies_in_the_soak_ends_the_run() {
     let installation = Installation::borrow(Template::Variable);
-    let wanted = ["--to", "1.5.0-late", "--soak", "8", "--output", "json"];
+    let wanted = ["--to", "1.5.0-late", "--soak", "8", "--output", "json", STOP[0], STOP[1]];
     let outcome = installation.upgrade(&wanted);
     let events = outcome.code(6).events();
     let incidents = events::named(&events, "incident");
@@ -135,7 +167,7 @@ fn a_release_without_all_images_is_refused_before_anything_is_touched() {
 #[test]
 fn a_migration_other_than_the_promised_one_fails_the_run() {
     let installation = Installation::borrow(Template::Variable);
-    let wanted = ["--to", "1.5.0", "--expect-migration", "0099", "--soak", "1"];
+    let wanted = ["--to", "1.5.0", "--expect-migration", "0099", "--soak", "1", STOP[0], STOP[1]];
     let outcome = installation.upgrade(&wanted);
     outcome.code(6).says("db_migration has to be 0099").says("model-service 0008");
     assert_runs(&installation, &installation.fingerprint(), "1.5.0");

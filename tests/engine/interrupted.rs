@@ -63,7 +63,7 @@ fn an_interrupt_during_the_backup_lets_it_finish_and_changes_nothing() {
 }
 
 #[test]
-fn an_interrupt_at_a_gate_tells_the_state_and_the_same_upgrade_goes_on_from_there() {
+fn an_interrupt_at_a_gate_tells_the_state_and_the_run_goes_on_from_there() {
     let installation = Installation::borrow(Template::Variable);
     let wanted = ["--to", "1.5.0-slow", "--soak", "1", "--output", "json"];
     let mut run = installation.program(["--yes"]).args(wanted).start();
@@ -88,7 +88,8 @@ fn an_interrupt_at_a_gate_tells_the_state_and_the_same_upgrade_goes_on_from_ther
     assert_eq!(after.of("image")["gateway"], installation.before().of("image")["gateway"]);
 
     installation.wait_until_healthy();
-    installation.upgrade(&wanted).code(0);
+    installation.upgrade(&wanted).code(3).says("tessallite-up resume");
+    installation.run(&["resume", "--yes"]).code(0);
     let after = installation.fingerprint();
     assert_runs(&installation, &after, "1.5.0-slow");
     assert_migrated_to_0008(&installation, &after);

@@ -11,10 +11,12 @@
 
 mod backup;
 mod broken_releases;
+mod crashes;
 mod engine_faults;
 mod hostile;
 mod interrupted;
 mod literal;
+mod locks;
 mod moving;
 mod plugin_files;
 mod project_faults;
@@ -22,6 +24,8 @@ mod readme;
 mod registry;
 mod registry_faults;
 mod storage_faults;
+mod support_bundle;
 mod upgraded;
 mod variable;
 mod vendor_guide;
+mod way_back;

@@ -10,9 +10,13 @@ use tessallite_up_tests::{Installation, Template, place, process};
 fn its_commands_upgrade_an_installation() {
     let installation = Installation::borrow(Template::Variable);
     let readme = fs::read_to_string(place::root().join("README.md")).unwrap();
-    Vendor::new(Some(installation.dir())).follow(&readme);
-    let health = installation.query("SELECT version_num FROM tess_system.alembic_version");
-    assert_eq!(health, "0008");
+    let (upgrade, back) = readme.split_once("\n## What an upgrade does").expect("its parts");
+    let mut vendor = Vendor::new(Some(installation.dir()));
+    let migration = || installation.query("SELECT version_num FROM tess_system.alembic_version");
+    vendor.follow(upgrade);
+    assert_eq!(migration(), "0008");
+    vendor.follow(back);
+    assert_eq!(migration(), "0007");
 }
 
 #[test]

@@ -9,10 +9,12 @@ use tessallite_up::plugin::{Caller, Error, Limits};
 
 use crate::plugin::{Bench, step};
 
-const CHANGES: [&str; 12] = [
+const CHANGES: [&str; 15] = [
     "docker.pull",
     "docker.pin",
     "docker.deploy",
+    "docker.unpin",
+    "docker.revert",
     "docker.stop",
     "docker.exec",
     "gcloud.deploy",
@@ -21,6 +23,7 @@ const CHANGES: [&str; 12] = [
     "gcloud.restore-backup",
     "sql.execute",
     "sql.dump",
+    "sql.restore",
     "http.send",
 ];
 
@@ -38,7 +41,8 @@ async fn a_step_that_changes_what_it_does_not_declare_gets_denied_as_its_answer(
 #[tokio::test]
 async fn an_effect_is_denied_whoever_declares_it_when_the_run_says_no() {
     let bench = Bench::hostile(Limits::default());
-    let stop = Effect::DockerStop(StopChange { services: vec!["gateway".into()] });
+    let stop =
+        Effect::DockerStop(StopChange { services: vec!["gateway".into()], unless_on: vec![] });
     let mut step = step("hostile/step", 5);
     step.effects = vec![stop];
     let answer = bench.apply("apply:twice:docker.stop", &step, &[]).await.unwrap();
@@ -51,7 +55,7 @@ async fn describe_may_call_nothing() {
     let conduct = Arc::new(Nothing);
     let caller = Caller { services: None, conduct, run: String::new() };
     let description = bench.component.describe(&caller).await.unwrap();
-    assert_eq!(description.summary, "26 denied, not denied: []");
+    assert_eq!(description.summary, "30 denied, not denied: []");
 }
 
 #[tokio::test]

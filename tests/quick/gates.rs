@@ -108,8 +108,10 @@ fn each_effect_is_the_argument_of_one_change_and_of_no_read() {
 #[test]
 fn each_function_asks_in_one_place() {
     let contract = Contract::read();
+    // `carry_out` goes through the functions themselves.
     let code: String = rust_files("host/src/capability")
         .iter()
+        .filter(|file| !file.ends_with("carry_out.rs"))
         .map(|file| without_tests(&fs::read_to_string(file).unwrap()))
         .collect();
     let dense: String = code.split_whitespace().collect();

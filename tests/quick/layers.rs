@@ -25,7 +25,11 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     // The bindings turn it into the contract's own error.
     ("contract", "capability", &["Error"]),
     // What a run tells: plain data.
-    ("report", "capability", &["GateState", "conduct::GateState", "conduct::Level"]),
+    (
+        "report",
+        "capability",
+        &["GateState", "conduct::GateState", "conduct::Level", "sql::types::TableChange"],
+    ),
     ("plugin", "capability", &["Conduct", "Context", "Services"]),
     ("cli", "capability", &["Kind", "Error", "GateState", "conduct::Level", "docker::types"]),
     ("settings", "contract", &["ReleaseImage"]),
@@ -41,7 +45,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("saphyr", &["capability/docker/"]),
     ("tokio_postgres", &["capability/sql/client/"]),
     ("tokio_rustls", &["capability/sql/client/"]),
-    ("zstd", &["capability/sql/dump/"]),
+    ("zstd", &["capability/sql/dump/", "engine/support/archive.rs"]),
+    ("tar", &["engine/support/archive.rs"]),
+    ("base64", &["engine/support/redact.rs"]),
     ("reqwest", &["capability/http/client/"]),
     (
         "wasmtime",

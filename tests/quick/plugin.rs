@@ -111,6 +111,7 @@ pub fn request(behaviour: &str) -> Request {
             version: Some("1.5.0".into()),
             migration: None,
             oldest: None,
+            keeps_compatibility: false,
             images: vec![],
         }),
         settings: vec![Setting { name: "behaviour".into(), value: behaviour.into() }],

@@ -36,6 +36,7 @@ impl Installation {
         let dir = home.join(slot.name);
         // Whatever happens to this test: the next one resets.
         let is_clean = fs::remove_file(kept(&dir, "clean")).is_ok();
+        remove_lock(&dir);
         if !is_current(&dir) {
             bring_up(template, slot, &dir);
         } else if !(is_clean && is_healthy(&dir)) {
@@ -53,6 +54,11 @@ impl Installation {
 
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The name that Compose has for it.
+    pub fn project(&self) -> String {
+        project(&self.dir)
     }
 
     /// A file of the project.
@@ -179,9 +185,7 @@ impl Installation {
 impl Drop for Installation {
     /// Images kept by the runs of the test.
     fn drop(&mut self) {
-        let project = fs::read_to_string(kept(&self.dir, "snapshot").join("project"));
-        let project = project.unwrap_or_default();
-        let filter = format!("reference=tessallite-up/kept:{}-*", project.trim());
+        let filter = format!("reference=tessallite-up/kept:{}-*", self.project());
         let mut list = Command::new("docker");
         list.args(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &filter]);
         let Ok(output) = list.output() else { return };
@@ -202,6 +206,19 @@ fn take(template: Template, home: &Path) -> Option<(&'static Slot, File)> {
 /// What belongs to an installation stands beside it, as its snapshot does.
 fn kept(dir: &Path, what: &str) -> PathBuf {
     dir.with_extension(what)
+}
+
+/// Empty where there is no snapshot yet.
+fn project(dir: &Path) -> String {
+    let project = fs::read_to_string(kept(dir, "snapshot").join("project"));
+    project.unwrap_or_default().trim().to_owned()
+}
+
+/// What a test that was killed has left, and no run takes over.
+fn remove_lock(dir: &Path) {
+    let name = format!("tessallite-up-lock-{}", project(dir));
+    // There is none.
+    let _ = Command::new("docker").args(["rm", &name]).output();
 }
 
 /// It was brought up from the projects and programs of today.

@@ -1,8 +1,11 @@
 //! What stands between a plugin's call and the outside world.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::docker::types::DeployedContainer;
+use super::sql::types::TableChange;
 use super::{Error, Result};
 use crate::contract::Effect;
 
@@ -29,6 +32,14 @@ pub trait Conduct: Send + Sync {
     fn finish(&self, ticket: Ticket, outcome: Result<&serde_json::Value, &Error>) -> Result<()>;
 
     fn notify(&self, notice: Notice);
+
+    /// Whether the operator agrees that these writes are lost from the database, which
+    /// stays under another name. Where nobody is there to be asked, the approval of the plan
+    /// is the answer.
+    fn agree_to_loss(&self, lost: Vec<TableChange>) -> BoxFuture<'static, bool> {
+        let _ = lost;
+        std::future::ready(false).boxed()
+    }
 }
 
 /// Names an effect that is under way.

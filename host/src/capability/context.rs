@@ -14,6 +14,7 @@ use crate::contract::{Effect, errors};
 /// The installation, as the capabilities reach it.
 pub struct Services {
     pub docker: docker::client::Client,
+    pub former_files: docker::FormerFiles,
     pub sql: sql::client::Client,
     pub backups: sql::dump::Dumps,
     pub http: http::client::Client,

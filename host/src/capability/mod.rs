@@ -3,6 +3,7 @@
 //! Capabilities never import each other. Each implements its interface of the contract
 //! for [`Context`], and asks [`Conduct`] before every call.
 
+mod carry_out;
 pub mod conduct;
 mod context;
 pub mod docker;
@@ -12,6 +13,7 @@ mod host;
 pub mod http;
 pub mod sql;
 
+pub use carry_out::carry_out;
 pub use conduct::{Conduct, GateState, Notice};
 pub use context::{Context, Services};
 pub use error::{Error, Kind, Result};

@@ -34,12 +34,20 @@ pub struct Args {
 pub enum Command {
     /// Make the plan and show it; change nothing
     Plan(Plan),
+    /// Go on with a run that was cut off or failed
+    Resume(Resume),
+    /// Go back to what was before a run
+    Rollback(Rollback),
     /// Show what the installation is now, and its last run
     Status,
     /// Check whether the installation could be upgraded; change nothing
     Doctor(Request),
     /// List and inspect plugins
     Plugin(Plugin),
+    /// Pack what is known of a run into one file, for support; without secrets
+    SupportBundle(SupportBundle),
+    /// Remove the lock that a run on a dead machine has left behind
+    Unlock(Unlock),
     /// Print the completion script of a shell
     Completions(Completions),
 }
@@ -114,6 +122,9 @@ pub struct Request {
     /// A tenant that the migration leaves behind is a warning, not a failure
     #[arg(long, action = ArgAction::SetTrue)]
     allow_stranded_tenants: bool,
+    /// Stop the services before the backup, so that a rollback loses no write at all
+    #[arg(long, action = ArgAction::SetTrue)]
+    quiesce: bool,
     /// A setting of the plugin; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -123,9 +134,77 @@ pub struct Request {
 pub struct Upgrade {
     #[command(flatten)]
     pub request: Request,
+    #[command(flatten)]
+    pub consent: Consent,
+    /// What to do when it fails after it has changed the installation
+    #[arg(long, value_enum, default_value_t = OnFailure::Rollback, value_name = "WHAT")]
+    pub on_failure: OnFailure,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Consent {
     /// Do not ask
     #[arg(long, short = 'y', action = ArgAction::SetTrue)]
     pub yes: bool,
+    /// How long to wait while another run holds the lock, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub lock_wait: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SupportBundle {
+    /// The run that it is about [default: the newest]
+    pub run: Option<String>,
+    /// The file to write [default: tessallite-up-support-RUN.tar.zst, here]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Where backups are kept [default: backups in the state directory]
+    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Unlock {
+    /// The run that the lock is held for
+    pub run: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnFailure {
+    /// Carry out the rollback that was approved with the plan
+    Rollback,
+    /// Leave things as they are, for inspection
+    Stop,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Resume {
+    /// The run [default: the last one]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    #[command(flatten)]
+    pub consent: Consent,
+    /// What to do when it fails after it has changed the installation
+    #[arg(long, value_enum, default_value_t = OnFailure::Rollback, value_name = "WHAT")]
+    pub on_failure: OnFailure,
+    /// Where backups are kept [default: backups in the state directory]
+    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Rollback {
+    /// The run [default: the last one]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    #[command(flatten)]
+    pub consent: Consent,
+    /// Show what would be done, and do nothing
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub preview: bool,
+    /// Where backups are kept [default: backups in the state directory]
+    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -217,6 +296,7 @@ impl Request {
         set("timeout", self.timeout.map(|seconds| seconds.to_string()));
         set("soak", self.soak.map(|seconds| seconds.to_string()));
         set("one-by-one", self.one_by_one.then(|| "true".to_owned()));
+        set("quiesce", self.quiesce.then(|| "true".to_owned()));
         set("allow-stranded-tenants", self.allow_stranded_tenants.then(|| "true".to_owned()));
         Flags {
             plugins: self.plugins.clone(),

@@ -1,11 +1,12 @@
 //! What the operator sees.
 
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{BufRead as _, IsTerminal as _, Write as _, stderr, stdout};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::Output;
 use crate::capability::conduct::Level;
+use crate::engine::Operator;
 use crate::report::event::{PlanView, Summary};
 use crate::report::{self, Background, Event, Json, Lines, Live, Reporter, table};
 
@@ -25,11 +26,12 @@ pub fn note(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
-pub fn prompt(text: &str) {
+fn prompt(text: &str) {
     let _ = stderr().write_all(text.as_bytes()).and_then(|()| stderr().flush());
 }
 
 /// How a command shows things.
+#[derive(Clone)]
 pub struct Display {
     output: Output,
     reporter: Arc<Background>,
@@ -45,6 +47,10 @@ impl Display {
             },
         };
         Self { output, reporter: Arc::new(reporter) }
+    }
+
+    pub fn output(&self) -> Output {
+        self.output
     }
 
     pub fn reporter(&self) -> Arc<dyn Reporter> {
@@ -64,6 +70,31 @@ impl Display {
         self.show(|| table::plan(plan, width(), colour()));
     }
 
+    /// Shows the way back of a plan. As JSON it is told as the plan.
+    pub fn rollback(&self, plan: &PlanView) {
+        if self.output == Output::Json {
+            self.reporter.report(&Event::PlanMade { plan: plan.clone() });
+        }
+        self.show(|| table::rollback(plan, width(), colour()));
+    }
+
+    pub fn say(&self, text: &str) {
+        self.show(|| format!("\n{text}\n"));
+    }
+
+    /// Asks at the terminal, behind everything that was reported so far. Only a plain yes is
+    /// a yes.
+    pub fn ask(&self, question: &str) -> bool {
+        self.reporter.catch_up(PATIENCE);
+        prompt(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        if !answer.ends_with('\n') {
+            note("");
+        }
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
     /// The preflight found nothing in the way.
     pub fn healthy(&self, plan: &PlanView) {
         let notes: String = plan.notes.iter().map(|note| format!("  {note}\n")).collect();
@@ -78,6 +109,12 @@ impl Display {
     /// Shows the end of a run. As JSON it has been told already, as an event.
     pub fn end(&self, summary: &Summary) {
         self.show(|| table::summary(summary, width(), colour()));
+    }
+}
+
+impl Operator for Display {
+    fn agrees_to_loss(&self) -> bool {
+        self.ask("These writes stay in the database that is kept, and are lost from the one that comes back. Go on?")
     }
 }
 

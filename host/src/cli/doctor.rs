@@ -3,7 +3,8 @@
 use super::args::{Global, Request};
 use super::display::Display;
 use super::error::Result;
-use super::{exit_code, session};
+use super::exit_code;
+use super::session::Session;
 use crate::settings::Settings;
 
 pub async fn run(global: &Global, args: &Request) -> Result<u8> {
@@ -11,7 +12,7 @@ pub async fn run(global: &Global, args: &Request) -> Result<u8> {
     flags.named.insert("check-only", "true".to_owned());
     let settings = Settings::resolve(flags)?;
     let display = Display::new(global.output);
-    if let Some(prepared) = session::prepare(&settings, &display).await? {
+    if let Some(prepared) = Session::open(&settings).await?.prepare(&settings, &display).await? {
         display.healthy(&prepared.plan.view());
     }
     Ok(exit_code::DONE)

@@ -95,10 +95,29 @@ impl From<engine::Error> for Failure {
                     E::Usage(_) => exit_code::USAGE,
                     E::Planning { kind, .. } => code_of(*kind),
                     E::Locked { .. } => exit_code::LOCKED,
+                    E::NoRun { .. } | E::NoSuchRun { .. } | E::NotNow { .. } => exit_code::USAGE,
                     _ => exit_code::REFUSED,
                 };
                 let hint = match &error {
-                    E::Locked { .. } => Some("wait until it has ended".to_owned()),
+                    E::Locked { holder, is_out_of_sight, .. } => {
+                        Some(locked_hint(&holder.run, *is_out_of_sight))
+                    }
+                    E::Unfinished { run, .. } => Some(format!(
+                        "tessallite-up resume {run} goes on with it, tessallite-up rollback {run} \
+                         goes back to what was before"
+                    )),
+                    E::NoRun { .. } | E::NoSuchRun { .. } => {
+                        Some("tessallite-up status names the last run; --state says where runs are recorded".to_owned())
+                    }
+                    E::OtherPlugin { run, .. } => Some(format!(
+                        "use the version of the plugin that the run began with, or go back: \
+                         tessallite-up rollback {run}"
+                    )),
+                    E::Journal(engine::journal::Error::Damaged { .. }) => Some(
+                        "it tells no more how far the run has come: look at the services and the \
+                         backup; with the run's directory moved away, the run is forgotten"
+                            .to_owned(),
+                    ),
                     E::State { .. } | E::Journal(_) => {
                         Some("free space or name another directory: --state DIR".to_owned())
                     }
@@ -108,6 +127,15 @@ impl From<engine::Error> for Failure {
                 Self { code, text: chain(&error), hint }
             }
         }
+    }
+}
+
+fn locked_hint(run: &str, is_out_of_sight: bool) -> String {
+    let wait = "wait until it has ended: --lock-wait SECONDS does";
+    if is_out_of_sight {
+        format!("{wait}; where its machine is known to be dead: tessallite-up unlock {run}")
+    } else {
+        wait.to_owned()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the exit code of the program means.
 
+use crate::report::event::Ending;
+
 /// Everything was done and verified, or there was nothing to do.
 pub const DONE: u8 = 0;
 /// A defect of this program.
@@ -18,3 +20,15 @@ pub const FAILED: u8 = 6;
 pub const LOCKED: u8 = 7;
 /// Interrupted by the operator.
 pub const INTERRUPTED: u8 = 130;
+
+/// Of a run.
+pub fn of(ending: Ending) -> u8 {
+    match ending {
+        Ending::Done | Ending::NothingToDo => DONE,
+        Ending::Denied => DENIED,
+        Ending::FailedUntouched => REFUSED,
+        Ending::RolledBack => ROLLED_BACK,
+        Ending::Failed => FAILED,
+        Ending::Interrupted => INTERRUPTED,
+    }
+}

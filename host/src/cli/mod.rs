@@ -9,8 +9,13 @@ pub mod exit_code;
 mod interrupt;
 mod plan;
 mod plugin;
+mod recorded;
+mod resume;
+mod rollback;
 mod session;
 mod status;
+mod support_bundle;
+mod unlock;
 mod upgrade;
 
 use std::io::Write as _;
@@ -55,7 +60,11 @@ fn run(args: Args) -> Result<u8> {
             None => upgrade::run(&global, &upgrade).await,
             Some(Command::Plan(command)) => plan::run(&global, &command).await,
             Some(Command::Doctor(command)) => doctor::run(&global, &command).await,
+            Some(Command::Resume(command)) => resume::run(&global, &command).await,
+            Some(Command::Rollback(command)) => rollback::run(&global, &command).await,
             Some(Command::Status) => status::run(&global).await,
+            Some(Command::SupportBundle(command)) => support_bundle::run(&global, &command).await,
+            Some(Command::Unlock(command)) => unlock::run(&global, &command).await,
             Some(Command::Plugin(command)) => plugin::run(&global, &command).await,
             Some(Command::Completions(completions)) => Ok(completions::run(&completions)),
         }

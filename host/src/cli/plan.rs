@@ -3,13 +3,14 @@
 use super::args::{Global, Plan};
 use super::display::Display;
 use super::error::{Failure, Result};
-use super::{exit_code, session};
+use super::exit_code;
+use super::session::Session;
 use crate::settings::Settings;
 
 pub async fn run(global: &Global, args: &Plan) -> Result<u8> {
     let settings = Settings::resolve(args.request.flags(global))?;
     let display = Display::new(global.output);
-    let Some(prepared) = session::prepare(&settings, &display).await? else {
+    let Some(prepared) = Session::open(&settings).await?.prepare(&settings, &display).await? else {
         return Ok(exit_code::DONE);
     };
     display.plan(&prepared.plan.view());

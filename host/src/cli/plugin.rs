@@ -55,7 +55,7 @@ fn list(output: Output) {
 }
 
 fn inspect(link: &Link) -> String {
-    let Link { component, description } = link;
+    let Link { component, description, .. } = link;
     let mut text = format!(
         "{} {}\n  {}\n  from      {}\n  digest    sha256:{}\n  size      {} bytes\n",
         one_line(&description.name),
@@ -88,7 +88,7 @@ fn inspect(link: &Link) -> String {
 }
 
 fn inspect_json(link: &Link) -> serde_json::Value {
-    let Link { component, description } = link;
+    let Link { component, description, .. } = link;
     json!({
         "description": description,
         "from": component.label,

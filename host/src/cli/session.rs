@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::display::Display;
+use super::display::{self, Display};
 use super::error::{Failure, Result};
+use super::interrupt;
 use crate::contract::{Intent, Request, Setting, Upgrade};
-use crate::engine::{self, Installation, Link, Nothing, Prepared, Target};
+use crate::engine::{self, Holder, Installation, Link, Lock, Nothing, Prepared, Target};
 use crate::plugin::{Caller, Limits, Runtime, Source};
 use crate::settings::{SecretText, Settings};
 
@@ -44,7 +46,7 @@ pub async fn link(runtime: &Runtime, text: &str) -> Result<Link> {
     let component = runtime.load(&source)?;
     let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
     let description = component.describe(&caller).await?;
-    Ok(Link { component, description })
+    Ok(Link { component, description, source: text.to_owned() })
 }
 
 pub fn target(settings: &Settings) -> Target {
@@ -57,6 +59,7 @@ pub fn target(settings: &Settings) -> Target {
             profiles: settings.profiles.clone(),
             env_files: settings.env_files.clone(),
         },
+        state_dir: settings.state_dir.clone(),
         backup_dir: settings.backup_dir.clone(),
         origins: settings.origins.clone(),
         connections: settings.connections.iter().map(dsn).collect(),
@@ -64,12 +67,67 @@ pub fn target(settings: &Settings) -> Target {
     }
 }
 
-/// Makes the plan that the settings ask for; `None` where there is nothing to do, which
-/// has been said then.
+/// The plugins are loaded and the engine answers; nothing has been read or decided yet.
+pub struct Session {
+    links: Vec<Link>,
+    pub installation: Installation,
+    pub run: String,
+}
+
+impl Session {
+    /// # Errors
+    /// A plugin cannot be used, or there is no engine.
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        let links = links(settings).await?;
+        let installation = Installation::connect(target(settings)).await?;
+        Ok(Self { links, installation, run: new_run() })
+    }
+
+    /// Makes the plan that the settings ask for; `None` where there is nothing to do, which
+    /// has been said then.
+    ///
+    /// # Errors
+    /// Why there is no plan.
+    pub async fn prepare(self, settings: &Settings, display: &Display) -> Result<Option<Prepared>> {
+        let Self { links, installation, run } = self;
+        let state_dir = settings.state_dir.clone();
+        let (request, reporter) = (request(settings, run), display.reporter());
+        match engine::prepare(installation, links, request, state_dir, reporter).await {
+            Ok(prepared) => Ok(Some(prepared)),
+            Err(engine::Error::NothingToDo(why)) => {
+                display.nothing_to_do(&why);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Takes the lock of the installation for a run, waiting at most so many seconds. A signal
+/// gives it back, until the run listens for signals itself.
 ///
 /// # Errors
-/// Why there is no plan.
-pub async fn prepare(settings: &Settings, display: &Display) -> Result<Option<Prepared>> {
+/// Another run holds it.
+pub async fn lock(installation: &Installation, run: &str, wait_s: u32) -> Result<Lock> {
+    let waiting = |holder: &Holder| display::note(&format!("Waiting for {holder}."));
+    let wait = Duration::from_secs(wait_s.into());
+    let lock = Lock::take(installation, run, wait, waiting).await?;
+    interrupt::before_the_run(lock.clone())?;
+    Ok(lock)
+}
+
+/// Gives a lock back. One that cannot be given back is told of, and stops nothing.
+pub async fn release(lock: Lock) {
+    if let Err(error) = lock.release().await {
+        let failure = Failure::from(error);
+        display::note(&format!(
+            "The lock stays behind, and the next run takes it: {}",
+            failure.text
+        ));
+    }
+}
+
+async fn links(settings: &Settings) -> Result<Vec<Link>> {
     let runtime = runtime()?;
     let default = [FOR_COMPOSE.to_owned()];
     let names = if settings.plugins.is_empty() { &default[..] } else { &settings.plugins };
@@ -84,28 +142,19 @@ pub async fn prepare(settings: &Settings, display: &Display) -> Result<Option<Pr
         ))
         .hint(format!("name the procedure first: --plugin {FOR_COMPOSE} --plugin {}", names[0])));
     }
-    let installation = Installation::connect(target(settings)).await?;
-    let state_dir = settings.state_dir.clone();
-    let reporter = display.reporter();
-    match engine::prepare(installation, links, request(settings), state_dir, reporter).await {
-        Ok(prepared) => Ok(Some(prepared)),
-        Err(engine::Error::NothingToDo(why)) => {
-            display.nothing_to_do(&why);
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok(links)
 }
 
-fn request(settings: &Settings) -> Request {
+fn request(settings: &Settings, run: String) -> Request {
     let setting =
         |(name, value): (&String, &String)| Setting { name: name.clone(), value: value.clone() };
     Request {
-        run: new_run(),
+        run,
         intent: Intent::Upgrade(Upgrade {
             version: settings.version.clone(),
             migration: settings.migration.clone(),
             oldest: settings.oldest.clone(),
+            keeps_compatibility: settings.release.keeps_compatibility,
             images: settings.release.images(),
         }),
         settings: settings.settings.iter().map(setting).collect(),

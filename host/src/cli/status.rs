@@ -9,8 +9,8 @@ use super::args::{Global, Output};
 use super::error::Result;
 use super::{display, exit_code, session};
 use crate::capability::docker::types::{ContainerState, Health, Service};
-use crate::engine::Installation;
 use crate::engine::history::{self, Recorded};
+use crate::engine::{Installation, Lock};
 use crate::settings::Settings;
 use crate::text::one_line;
 
@@ -20,18 +20,27 @@ pub async fn run(global: &Global) -> Result<u8> {
     let docker = &installation.services.docker;
     let (engine, services) = (docker.engine().await?, docker.services().await?);
     let last = last_run(&settings.state_dir);
+    let holder = Lock::holder(&installation).await?;
     display::print(&match global.output {
         Output::Json => {
             let services: Vec<_> = services.iter().map(as_json).collect();
             format!(
                 "{}\n",
-                json!({"project": engine.project, "services": services, "last_run": last})
+                json!({
+                    "project": engine.project,
+                    "services": services,
+                    "last_run": last,
+                    "locked_by": holder.map(|holder| holder.run),
+                })
             )
         }
         Output::Human => {
             let mut text = format!("project {}\n", one_line(&engine.project));
             for service in &services {
                 let _ = writeln!(text, "  {}", line(service, &services));
+            }
+            if let Some(holder) = holder {
+                let _ = writeln!(text, "locked by {holder}");
             }
             let _ = writeln!(text, "{}", last.unwrap_or_else(|| "no run is recorded".to_owned()));
             text

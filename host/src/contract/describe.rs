@@ -1,6 +1,7 @@
 //! Effects in words, for the plan, the live view, the journal and the report.
 
-use super::Effect;
+use super::docker::FormerImage;
+use super::{Effect, sql};
 
 /// How deep an effect reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,8 @@ impl Effect {
             Self::DockerPull(_) => "docker.pull",
             Self::DockerPin(_) => "docker.pin",
             Self::DockerDeploy(_) => "docker.deploy",
+            Self::DockerUnpin(_) => "docker.unpin",
+            Self::DockerRevert(_) => "docker.revert",
             Self::DockerStop(_) => "docker.stop",
             Self::DockerExec(_) => "docker.exec",
             Self::RunDeploy(_) => "gcloud.deploy",
@@ -26,8 +29,20 @@ impl Effect {
             Self::InstanceRestore(_) => "gcloud.restore-backup",
             Self::SqlExecute(_) => "sql.execute",
             Self::SqlDump(_) => "sql.dump",
+            Self::SqlRestore(_) => "sql.restore",
             Self::HttpSend(_) => "http.send",
         }
+    }
+
+    /// Whether doing it again does no harm, where nobody knows how it ended.
+    pub fn can_be_repeated(&self) -> bool {
+        !matches!(
+            self,
+            Self::DockerExec(_)
+                | Self::SqlExecute(_)
+                | Self::HttpSend(_)
+                | Self::InstanceRestore(_)
+        )
     }
 
     pub fn impact(&self) -> Impact {
@@ -57,7 +72,16 @@ impl Effect {
                 let services: Vec<_> = change.services.iter().map(|s| s.service.clone()).collect();
                 format!("recreate {}", names(&services))
             }
-            Self::DockerStop(change) => format!("stop {}", names(&change.services)),
+            Self::DockerUnpin(_) => "put the project's files back as they were".to_owned(),
+            Self::DockerRevert(change) => format!("recreate {}", formers(&change.services)),
+            Self::DockerStop(change) if change.unless_on.is_empty() => {
+                format!("stop {}", names(&change.services))
+            }
+            Self::DockerStop(change) => format!(
+                "stop {}, but for those that run {}",
+                names(&change.services),
+                formers(&change.unless_on)
+            ),
             Self::DockerExec(change) => {
                 format!("run in {}: {}", change.service, change.argv.join(" "))
             }
@@ -74,7 +98,27 @@ impl Effect {
                 format!("run SQL on {}: {}", change.connection, change.statement)
             }
             Self::SqlDump(change) => format!("dump {} as {}", change.connection, change.label),
+            Self::SqlRestore(change) => {
+                let when = match &change.when {
+                    sql::RestoreWhen::Always => "",
+                    sql::RestoreWhen::Changed(_) => ", if the schema has changed",
+                };
+                format!(
+                    "restore {} into {}, and swap it in; the database of then is kept as {}{when}",
+                    change.label, change.into, change.keep_as
+                )
+            }
             Self::HttpSend(change) => format!("{} {}", change.method, change.path),
         }
     }
+}
+
+/// "gateway on 0b303663679f": the ID as docker shows it.
+fn formers(images: &[FormerImage]) -> String {
+    let one = |former: &FormerImage| {
+        let id = former.image_id.strip_prefix("sha256:").unwrap_or(&former.image_id);
+        let short: String = id.chars().take(12).collect();
+        format!("{} on {short}", former.service)
+    };
+    images.iter().map(one).collect::<Vec<_>>().join(", ")
 }

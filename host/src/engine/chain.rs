@@ -13,6 +13,8 @@ use crate::plugin::{Caller, Component};
 pub struct Link {
     pub component: Component,
     pub description: Description,
+    /// As the operator named it.
+    pub source: String,
 }
 
 /// The plan so far.
@@ -20,14 +22,16 @@ pub struct Link {
 pub(super) struct Draft {
     pub plugins: Vec<PluginPlan>,
     pub steps: Vec<PlannedStep>,
+    pub rollback: Vec<PlannedStep>,
 }
 
 /// Asks each plugin in turn; the first makes the plan, each next one extends it.
 pub(super) async fn make(links: &[Link], caller: &Caller, request: &Request) -> Result<Draft> {
+    let names = names(links);
     let mut draft = Draft::default();
     for (number, link) in links.iter().enumerate() {
         let base = (number > 0).then(|| BasePlan { plan: draft.as_base() });
-        let request = Request { base, ..addressed(request, links, number) };
+        let request = Request { base, ..addressed(request, &names, number) };
         let proposal = link.component.make_plan(caller, &request).await?.map_err(refused)?;
         let invalid = |why| Error::InvalidPlan { plugin: link.description.name.clone(), why };
         draft.add(number, link, proposal).map_err(invalid)?;
@@ -35,11 +39,38 @@ pub(super) async fn make(links: &[Link], caller: &Caller, request: &Request) -> 
     Ok(draft)
 }
 
+/// Asks each plugin in turn for the way back: the first makes the plan, each next one
+/// extends it. Its steps and facts go into the draft.
+pub(super) async fn make_rollback(
+    links: &[Link],
+    caller: &Caller,
+    request: &Request,
+    draft: &mut Draft,
+) -> Result<()> {
+    let names = names(links);
+    for (number, link) in links.iter().enumerate() {
+        let base = (number > 0).then(|| BasePlan { plan: draft.rollback_as_base() });
+        let request = Request { base, ..addressed(request, &names, number) };
+        let upgrade = PluginsPlan {
+            facts: draft.plugins.get(number).map(|own| own.facts.clone()).unwrap_or_default(),
+            ..draft.as_base()
+        };
+        let proposal = link.component.make_rollback(caller, &request, &upgrade).await?;
+        let proposal = proposal.map_err(refused)?;
+        let invalid = |why| Error::InvalidPlan { plugin: link.description.name.clone(), why };
+        draft.add_rollback(number, proposal).map_err(invalid)?;
+    }
+    Ok(())
+}
+
+fn names(links: &[Link]) -> Vec<&str> {
+    links.iter().map(|link| link.description.name.as_str()).collect()
+}
+
 /// The request with the settings of one plugin: those that begin with its name and a dot,
 /// without them; for the first plugin also those that begin with no plugin's name.
-pub(super) fn addressed(request: &Request, links: &[Link], number: usize) -> Request {
-    let names: Vec<&str> = links.iter().map(|link| link.description.name.as_str()).collect();
-    let settings = settings_of(&request.settings, &names, number);
+pub(super) fn addressed(request: &Request, names: &[&str], number: usize) -> Request {
+    let settings = settings_of(&request.settings, names, number);
     Request { settings, ..request.clone() }
 }
 
@@ -61,6 +92,44 @@ impl Draft {
         }
     }
 
+    fn rollback_as_base(&self) -> PluginsPlan {
+        PluginsPlan {
+            steps: self.rollback.iter().map(|planned| planned.step.clone()).collect(),
+            notes: Vec::new(),
+            facts: self.plugins.iter().flat_map(|plugin| plugin.rollback_facts.clone()).collect(),
+        }
+    }
+
+    fn add_rollback(&mut self, number: usize, proposal: Proposal) -> Result<(), String> {
+        let (notes, facts) = match (number, proposal) {
+            (0, Proposal::Plan(plan)) => {
+                let own = |step| PlannedStep { plugin: 0, step };
+                self.rollback = plan.steps.into_iter().map(own).collect();
+                (plan.notes, plan.facts)
+            }
+            (0, Proposal::Extension(extension)) if !extension.steps.is_empty() => {
+                return Err("it only extends a rollback, and was named first".into());
+            }
+            (_, Proposal::Extension(Extension { steps, notes, facts })) => {
+                place(&mut self.rollback, number, steps)?;
+                (notes, facts)
+            }
+            (_, Proposal::Plan(_)) => {
+                return Err("it made a rollback of its own where it was to extend one".into());
+            }
+        };
+        // Of both together: the journal knows a step by its name.
+        let all: Vec<PlannedStep> = self.steps.iter().chain(&self.rollback).cloned().collect();
+        check_steps(&all)?;
+        check_facts(&facts)?;
+        if let Some(own) = self.plugins.get_mut(number) {
+            own.notes.extend(notes);
+            check_notes(&own.notes)?;
+            own.rollback_facts = facts;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, number: usize, link: &Link, proposal: Proposal) -> Result<(), String> {
         let (notes, facts) = match (number, proposal) {
             (0, Proposal::Plan(plan)) => {
@@ -72,48 +141,57 @@ impl Draft {
                 return Err("it only extends another plugin's plan, and was named first".into());
             }
             (_, Proposal::Extension(Extension { steps, notes, facts })) => {
-                self.place(number, steps)?;
+                place(&mut self.steps, number, steps)?;
                 (notes, facts)
             }
             (_, Proposal::Plan(_)) => {
                 return Err("it made a plan of its own where it was to extend one".into());
             }
         };
+        if self.steps.is_empty() {
+            return Err("it has no steps".into());
+        }
         check_steps(&self.steps)?;
         check_notes(&notes)?;
         check_facts(&facts)?;
         self.plugins.push(PluginPlan {
             name: link.description.name.clone(),
             version: link.description.version.clone(),
+            source: link.source.clone(),
             digest: link.component.digest.clone(),
             notes,
             facts,
+            rollback_facts: Vec::new(),
         });
         Ok(())
     }
+}
 
-    /// The steps of others keep their order and their content; `first` and `last` keep the
-    /// order in which they are given.
-    fn place(&mut self, plugin: usize, placed: Vec<PlacedStep>) -> Result<(), String> {
-        let mut firsts = 0;
-        for PlacedStep { step, position } in placed {
-            let find = |id: &str| {
-                let found = self.steps.iter().position(|planned| planned.step.id == id);
-                found.ok_or_else(|| format!("there is no step {id:?} to place {:?} at", step.id))
-            };
-            let at = match &position {
-                Position::First => {
-                    firsts += 1;
-                    firsts - 1
-                }
-                Position::Before(id) => find(id)?,
-                Position::After(id) => find(id)? + 1,
-                Position::Last => self.steps.len(),
-            };
-            self.steps.insert(at.min(self.steps.len()), PlannedStep { plugin, step });
-        }
-        Ok(())
+/// The steps of others keep their order and their content; `first` and `last` keep the
+/// order in which they are given.
+fn place(
+    steps: &mut Vec<PlannedStep>,
+    plugin: usize,
+    placed: Vec<PlacedStep>,
+) -> Result<(), String> {
+    let mut firsts = 0;
+    for PlacedStep { step, position } in placed {
+        let find = |id: &str| {
+            let found = steps.iter().position(|planned| planned.step.id == id);
+            found.ok_or_else(|| format!("there is no step {id:?} to place {:?} at", step.id))
+        };
+        let at = match &position {
+            Position::First => {
+                firsts += 1;
+                firsts - 1
+            }
+            Position::Before(id) => find(id)?,
+            Position::After(id) => find(id)? + 1,
+            Position::Last => steps.len(),
+        };
+        steps.insert(at.min(steps.len()), PlannedStep { plugin, step });
     }
+    Ok(())
 }
 
 /// All facts of a plugin together, in bytes.
@@ -161,31 +239,31 @@ mod tests {
         Step { id: id.into(), title: String::new(), effects: vec![], timeout_s: 1 }
     }
 
-    fn draft() -> Draft {
+    fn steps() -> Vec<PlannedStep> {
         let own = |id: &&str| PlannedStep { plugin: 0, step: step(id) };
-        Draft { plugins: vec![], steps: ["a", "b", "c"].iter().map(own).collect() }
+        ["a", "b", "c"].iter().map(own).collect()
     }
 
     fn placed(id: &str, position: Position) -> PlacedStep {
         PlacedStep { step: step(id), position }
     }
 
-    fn ids(draft: &Draft) -> Vec<&str> {
-        draft.steps.iter().map(|planned| planned.step.id.as_str()).collect()
+    fn ids(steps: &[PlannedStep]) -> Vec<&str> {
+        steps.iter().map(|planned| planned.step.id.as_str()).collect()
     }
 
     #[test]
     fn steps_go_where_they_are_placed() {
-        let mut draft = draft();
-        let steps = vec![
+        let mut steps = steps();
+        let placed = vec![
             placed("1", Position::First),
             placed("2", Position::First),
             placed("3", Position::After("b".into())),
             placed("4", Position::Before("a".into())),
             placed("5", Position::Last),
         ];
-        draft.place(1, steps).unwrap();
-        assert_eq!(ids(&draft), ["1", "2", "4", "a", "b", "3", "c", "5"]);
+        place(&mut steps, 1, placed).unwrap();
+        assert_eq!(ids(&steps), ["1", "2", "4", "a", "b", "3", "c", "5"]);
     }
 
     #[test]
@@ -203,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_anchor_that_is_not_there_is_an_error() {
-        let error = draft().place(1, vec![placed("x", Position::After("nope".into()))]);
+        let error = place(&mut steps(), 1, vec![placed("x", Position::After("nope".into()))]);
         assert!(error.unwrap_err().contains("nope"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::journal;
+use super::{Holder, journal};
 use crate::{capability, plugin};
 
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +29,13 @@ pub enum Error {
         #[source]
         source: capability::Error,
     },
-    #[error("another run holds the lock of {path}")]
-    Locked { path: PathBuf },
+    #[error("another run holds the lock of {project}: {holder}")]
+    Locked {
+        project: String,
+        holder: Box<Holder>,
+        /// Whether it is still alive cannot be seen from here.
+        is_out_of_sight: bool,
+    },
     #[error("{doing} {path}")]
     State {
         doing: &'static str,
@@ -40,6 +45,18 @@ pub enum Error {
     },
     #[error(transparent)]
     Journal(#[from] journal::Error),
+    #[error("there is no run in {state} that this could be done with")]
+    NoRun { state: PathBuf },
+    #[error("there is no run {run:?} in {state}")]
+    NoSuchRun { run: String, state: PathBuf },
+    /// It changed the installation, and neither ended well nor was rolled back.
+    #[error("the run {run} {how}")]
+    Unfinished { run: String, how: String },
+    /// What is asked for makes no sense for this run.
+    #[error("the run {run} {how}")]
+    NotNow { run: String, how: String },
+    #[error("the plugin {plugin} is not the one that made the plan of {run}")]
+    OtherPlugin { plugin: String, run: String },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::{OnceCell, oneshot};
 
+use crate::capability::docker::FormerFiles;
 use crate::capability::docker::client::{Client as Docker, ExecStream};
 use crate::capability::docker::types::{ContainerRoutes, Location, Probed, Route};
 use crate::capability::http::client::locate::{Directory, Probe, Replica, Route as Way};
@@ -26,6 +27,7 @@ const DATABASE_PORT: u16 = 5432;
 #[derive(Clone)]
 pub struct Target {
     pub location: Location,
+    pub state_dir: PathBuf,
     pub backup_dir: PathBuf,
     pub origins: Vec<String>,
     /// Data source names, with their passwords: this type has no `Debug`.
@@ -55,7 +57,9 @@ impl Installation {
         let ports: Arc<dyn Directory> = Arc::new(Ports { docker: docker.clone() });
         let http = http::client::Client::new(Some(ports), &target.origins)?;
         let backups = sql::dump::Dumps::new(Some(server), target.backup_dir.clone());
-        Ok(Self { services: Arc::new(Services { docker, sql, backups, http }), target })
+        let former_files = FormerFiles::new(target.state_dir.join("runs"));
+        let services = Services { docker, former_files, sql, backups, http };
+        Ok(Self { services: Arc::new(services), target })
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::progress::Progress;
 use crate::report::event::Ending;
 
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,10 @@ pub enum Error {
     },
     #[error("the journal {path} is damaged at line {line}: {why}")]
     Damaged { path: PathBuf, line: usize, why: &'static str },
+    #[error("{record} cannot be the next record of {path}: {why}")]
+    Illegal { path: PathBuf, record: String, why: &'static str },
+    #[error("nothing more can be written to the journal {path}: its last line may be torn")]
+    Broken { path: PathBuf },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,6 +42,12 @@ pub enum Record {
     RunStarted {
         run: String,
         plan_sha256: String,
+    },
+    /// Taken up again, by another process than before.
+    RunResumed,
+    /// From here on, the steps of the rollback.
+    RollbackStarted {
+        why: String,
     },
     StepStarted {
         step: String,
@@ -79,10 +90,17 @@ struct Line<'a> {
     data: &'a serde_json::value::RawValue,
 }
 
+/// Room that a journal has from its beginning, so that a disk that fills up does not
+/// keep a run from being finished or rolled back.
+const RESERVED: u64 = 4 << 20;
+
 pub struct Journal {
     file: File,
     path: PathBuf,
     seq: u64,
+    progress: Progress,
+    /// A write has failed.
+    broken: bool,
 }
 
 impl Journal {
@@ -99,15 +117,53 @@ impl Journal {
             .open(path)
             .map_err(failed)?;
         let directory = path.parent().unwrap_or(Path::new("."));
+        reserve(&file).map_err(failed)?;
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
-        Ok(Self { file, path: path.to_owned(), seq: 0 })
+        let (path, progress) = (path.to_owned(), Progress::default());
+        Ok(Self { file, path, seq: 0, progress, broken: false })
+    }
+
+    /// Goes on with a journal. A torn last line is cut off first.
+    ///
+    /// # Errors
+    /// Those of [`read`], and `Write`.
+    pub fn reopen(path: &Path) -> Result<Self> {
+        let (records, whole) = read_whole_lines(path)?;
+        let progress = progress_of(path, &records)?;
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+        file.set_len(whole).and_then(|()| reserve(&file)).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        let seq = records.len() as u64;
+        Ok(Self { file, path: path.to_owned(), seq, progress, broken: false })
+    }
+
+    /// What the records so far say.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// When this returns, the record is on disk.
     ///
     /// # Errors
-    /// `Write`. The line may be there in part: nothing may be written after it.
+    /// `Illegal` for a record that cannot follow: it is not written. `Write`: the line may
+    /// be there in part, and everything after it is `Broken`.
     pub fn write(&mut self, record: &Record) -> Result<()> {
+        if self.broken {
+            return Err(Error::Broken { path: self.path.clone() });
+        }
+        self.progress.check(record).map_err(|why| Error::Illegal {
+            path: self.path.clone(),
+            record: format!("{record:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
+            why,
+        })?;
+        self.append(record).inspect_err(|_| self.broken = true)?;
+        // Checked above.
+        let _ = self.progress.advance(record);
+        Ok(())
+    }
+
+    fn append(&mut self, record: &Record) -> Result<()> {
         let failed = |source: io::Error| Error::Write { path: self.path.clone(), source };
         let data = serde_json::value::to_raw_value(record).map_err(|e| failed(e.into()))?;
         let line = Line {
@@ -130,9 +186,39 @@ impl Journal {
 /// # Errors
 /// `Damaged` with the number of the first line that is not as it was written.
 pub fn read(path: &Path) -> Result<Vec<Record>> {
+    read_whole_lines(path).map(|(records, _)| records)
+}
+
+/// How far the run has come.
+///
+/// # Errors
+/// As [`read`]; a record that cannot follow the ones before it is damage, too.
+pub fn progress(path: &Path) -> Result<Progress> {
+    progress_of(path, &read(path)?)
+}
+
+fn progress_of(path: &Path, records: &[Record]) -> Result<Progress> {
+    let damaged = |(record, why)| Error::Damaged { path: path.to_owned(), line: record + 1, why };
+    Progress::of(records).map_err(damaged)
+}
+
+/// The records, and how many bytes their lines have.
+fn read_whole_lines(path: &Path) -> Result<(Vec<Record>, u64)> {
     let text =
         std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    parse(&text).map_err(|(line, why)| Error::Damaged { path: path.to_owned(), line, why })
+    let records =
+        parse(&text).map_err(|(line, why)| Error::Damaged { path: path.to_owned(), line, why })?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    Ok((records, whole as u64))
+}
+
+/// Where the file system cannot, a full disk is met when it is met.
+fn reserve(file: &File) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, RESERVED) {
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 fn parse(text: &[u8]) -> Result<Vec<Record>, (usize, &'static str)> {
@@ -237,5 +323,38 @@ mod tests {
     fn a_journal_is_never_begun_twice() {
         let (_dir, path, _) = written();
         assert!(Journal::create(&path).is_err());
+    }
+
+    #[test]
+    fn what_cannot_follow_is_not_written() {
+        let (_dir, path, records) = written();
+        let mut journal = Journal::reopen(&path).unwrap();
+        let again = Record::StepStarted { step: "backup".into() };
+        let error = journal.write(&again).unwrap_err();
+        assert!(error.to_string().contains("StepStarted cannot be the next record"), "{error}");
+        assert_eq!(read(&path).unwrap(), records);
+    }
+
+    #[test]
+    fn a_journal_goes_on_after_a_torn_line() {
+        let (_dir, path, mut records) = written();
+        let mut whole = std::fs::read(&path).unwrap();
+        whole.extend_from_slice(b"{\"seq\":4,\"at");
+        std::fs::write(&path, &whole).unwrap();
+        let mut journal = Journal::reopen(&path).unwrap();
+        assert_eq!(journal.progress().step.as_deref(), Some("backup"));
+        journal.write(&Record::RunResumed).unwrap();
+        records.push(Record::RunResumed);
+        assert_eq!(read(&path).unwrap(), records);
+    }
+
+    #[test]
+    fn a_journal_that_could_not_be_written_is_not_written_to_again() {
+        let (_dir, path, records) = written();
+        let mut journal = Journal::reopen(&path).unwrap();
+        journal.file = File::open(&path).unwrap();
+        assert!(matches!(journal.write(&Record::RunResumed), Err(Error::Write { .. })));
+        assert!(matches!(journal.write(&Record::RunResumed), Err(Error::Broken { .. })));
+        assert_eq!(read(&path).unwrap(), records);
     }
 }

@@ -1,45 +1,164 @@
-//! One run at a time.
+//! One run at a time, of everybody whose engine it is.
+//!
+//! The lock is a container that is never started: its name is that of the project, and the
+//! engine gives a name to one container only.
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
+mod holder;
+mod process;
 
-use super::{Error, Result};
+use std::time::Duration;
 
-/// Held by a run from before its plan until its end. It is on the project's directory
-/// itself, so that taking it leaves no trace.
-#[derive(Debug)]
+use tokio::time::{Instant, sleep};
+
+use self::process::Fate;
+use super::{Error, Installation, Result};
+use crate::capability;
+use crate::capability::docker::client::Client as Docker;
+use crate::capability::docker::types::Mark;
+
+pub use self::holder::Holder;
+
+const TAKING: &str = "taking the lock of the installation";
+/// Between two looks at a lock that is held.
+const PAUSE: Duration = Duration::from_millis(500);
+/// While another one removes it.
+const MOMENT: Duration = Duration::from_millis(50);
+/// So often a lock may be found gone, or left behind, and then be another one's after all,
+/// before something else is wrong.
+const MOST_TRIES: usize = 200;
+
+/// Held by a run from before its plan until its end. A process that is killed leaves it
+/// behind: the next run on the same machine sees that its owner is dead, and takes it.
+#[must_use = "a lock that is not released stays"]
+#[derive(Clone)]
 pub struct Lock {
-    _directory: File,
+    docker: Docker,
+    id: String,
+}
+
+/// What became of a lock that somebody wanted to be gone.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unlocked {
+    NotLocked,
+    Removed(Holder),
 }
 
 impl Lock {
+    /// Takes the lock of the installation for a run, waiting at most this long for others.
+    /// `waiting` is told whom it waits for, once each.
+    ///
     /// # Errors
-    /// `Locked`, or `State` where the directory cannot be opened.
-    pub fn take(project_dir: &Path) -> Result<Self> {
-        let failed = |source| Error::State {
-            doing: "locking the project directory",
-            path: project_dir.to_owned(),
-            source,
-        };
-        let directory = File::open(project_dir).map_err(failed)?;
-        match directory.try_lock() {
-            Ok(()) => Ok(Self { _directory: directory }),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: project_dir.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+    /// `Locked`, or `Capability` where it cannot be made.
+    pub async fn take(
+        installation: &Installation,
+        run: &str,
+        wait: Duration,
+        waiting: impl Fn(&Holder),
+    ) -> Result<Self> {
+        let docker = &installation.services.docker;
+        let project = project(docker).await?;
+        let labels = Holder::own(run, &installation.target.state_dir).labels();
+        let name = name(&project);
+        let deadline = Instant::now() + wait;
+        let mut awaited = String::new();
+        let mut tries = 0;
+        while tries < MOST_TRIES {
+            let Some((mark, holder)) = held(docker, &name).await? else {
+                if let Some(id) = docker.create_mark(&name, &labels).await.map_err(failed)? {
+                    return Ok(Self { docker: docker.clone(), id });
+                }
+                tries += 1;
+                sleep(MOMENT).await;
+                continue;
+            };
+            let fate = holder.fate();
+            if fate == Fate::Dead {
+                // Whoever else sees the same dead owner removes the same container, and
+                // none that has come after it.
+                docker.remove_mark(&mark.id).await.map_err(failed)?;
+                tries += 1;
+                sleep(MOMENT).await;
+                continue;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(locked(project, holder, fate));
+            }
+            if awaited != mark.id {
+                waiting(&holder);
+                awaited = mark.id;
+            }
+            tries = 0;
+            sleep(PAUSE.min(left)).await;
         }
+        Err(failed(capability::Error::unavailable(format!(
+            "the engine says again and again that {name} is there, and then that it is not"
+        ))))
+    }
+
+    /// Gives it back. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// `Capability`: it is left behind, and the next run takes it.
+    pub async fn release(self) -> Result<()> {
+        let doing = "releasing the lock of the installation";
+        let removed = self.docker.remove_mark(&self.id).await;
+        removed.map_err(|source| Error::Capability { doing, source })
+    }
+
+    /// Removes the lock that a run has left behind.
+    ///
+    /// # Errors
+    /// `Locked` when another run holds it, or when this one is alive.
+    pub async fn remove(installation: &Installation, run: &str) -> Result<Unlocked> {
+        let docker = &installation.services.docker;
+        let project = project(docker).await?;
+        let Some((mark, holder)) = held(docker, &name(&project)).await? else {
+            return Ok(Unlocked::NotLocked);
+        };
+        let fate = holder.fate();
+        if holder.run != run || fate == Fate::Alive {
+            return Err(locked(project, holder, fate));
+        }
+        docker.remove_mark(&mark.id).await.map_err(failed)?;
+        Ok(Unlocked::Removed(holder))
+    }
+
+    /// Who holds the lock of the installation now.
+    ///
+    /// # Errors
+    /// `Capability`.
+    pub async fn holder(installation: &Installation) -> Result<Option<Holder>> {
+        let docker = &installation.services.docker;
+        let held = held(docker, &name(&project(docker).await?)).await?;
+        Ok(held.map(|(_, holder)| holder))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn name(project: &str) -> String {
+    format!("tessallite-up-lock-{project}")
+}
 
-    #[test]
-    fn a_second_run_is_refused_until_the_first_ends() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = Lock::take(dir.path()).unwrap();
-        assert!(matches!(Lock::take(dir.path()), Err(Error::Locked { .. })));
-        drop(first);
-        assert!(Lock::take(dir.path()).is_ok());
+async fn project(docker: &Docker) -> Result<String> {
+    Ok(docker.engine().await.map_err(failed)?.project)
+}
+
+async fn held(docker: &Docker, name: &str) -> Result<Option<(Mark, Holder)>> {
+    let Some(mark) = docker.find_mark(name).await.map_err(failed)? else { return Ok(None) };
+    match Holder::of(&mark) {
+        Some(holder) => Ok(Some((mark, holder))),
+        None => Err(failed(
+            capability::Error::failed(format!("there is a container {name} that is no lock"))
+                .hint(format!("docker inspect {name} shows what it is; rename or remove it")),
+        )),
     }
+}
+
+fn locked(project: String, holder: Holder, fate: Fate) -> Error {
+    let is_out_of_sight = fate == Fate::Unknown;
+    Error::Locked { project, holder: Box::new(holder), is_out_of_sight }
+}
+
+fn failed(source: capability::Error) -> Error {
+    Error::Capability { doing: TAKING, source }
 }

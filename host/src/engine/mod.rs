@@ -2,26 +2,37 @@
 //!
 //! [`prepare`] makes the plan and changes nothing; [`Prepared::run`] carries it out.
 
+mod by_hand;
 mod chain;
+mod crash;
 mod diagnosis;
 mod downtime;
+mod ending;
 mod error;
 pub mod history;
 mod installation;
 pub mod journal;
 mod lock;
+mod orders;
 mod permit;
 pub mod plan;
 mod prepare;
+pub mod progress;
+mod recall;
+pub mod record;
 mod run;
 mod summary;
+pub mod support;
 mod watch;
+mod way_back;
 
 pub use chain::Link;
 pub use error::{Error, Result};
 pub use installation::{Installation, Target};
-pub use lock::Lock;
+pub use lock::{Holder, Lock, Unlocked};
+pub use orders::{Absent, OnFailure, Operator, Orders};
 pub use permit::Nothing;
 pub use plan::Plan;
 pub use prepare::{Prepared, prepare};
-pub(crate) use run::write_whole;
+pub use recall::{Wanted, check, check_finished, newest, take_up};
+pub(crate) use record::write_whole;

@@ -3,11 +3,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
+use super::crash::{self, Moment};
 use super::journal::{Journal, Record};
+use super::orders::Operator;
+use super::plan::Plan;
+use super::progress::{EffectState, Progress};
 use crate::capability::conduct::{Begun, Conduct, Notice, Ticket};
 use crate::capability::docker::client::WatchHandle;
+use crate::capability::sql::types::TableChange;
 use crate::capability::{Error, Result};
 use crate::contract::{Effect, Impact, Step};
 use crate::report::{Event, Reporter};
@@ -68,7 +75,7 @@ pub(super) struct Ledger {
     /// Notices for the run itself.
     notices: mpsc::UnboundedSender<Notice>,
     /// Told what is about to be stopped on purpose.
-    watch: Option<WatchHandle>,
+    watch: Mutex<Option<WatchHandle>>,
     effects: Mutex<Effects>,
 }
 
@@ -80,14 +87,25 @@ struct Effects {
 }
 
 impl Ledger {
+    /// With the effects that the journal has already: those of a run that goes on.
     pub(super) fn new(
         journal: Journal,
+        plan: &Plan,
         reporter: Arc<dyn Reporter>,
         notices: mpsc::UnboundedSender<Notice>,
-        watch: Option<WatchHandle>,
     ) -> Self {
-        let (journal, effects) = (Mutex::new(journal), Mutex::default());
-        Self { journal, reporter, notices, watch, effects }
+        let effects = Mutex::new(Effects::of(journal.progress(), plan));
+        Self { journal: Mutex::new(journal), reporter, notices, watch: Mutex::new(None), effects }
+    }
+
+    /// From now on, this watch is told.
+    pub(super) fn watched_by(&self, watch: WatchHandle) {
+        *unpoisoned(&self.watch) = Some(watch);
+    }
+
+    /// How far the run has come.
+    pub(super) fn progress(&self) -> Progress {
+        unpoisoned(&self.journal).progress().clone()
     }
 
     /// What befalls these services from here on is our own doing.
@@ -96,10 +114,13 @@ impl Ledger {
             Effect::DockerDeploy(change) => {
                 change.services.iter().map(|deployed| deployed.service.clone()).collect()
             }
+            Effect::DockerRevert(change) => {
+                change.services.iter().map(|former| former.service.clone()).collect()
+            }
             Effect::DockerStop(change) => change.services.clone(),
             _ => return,
         };
-        if let Some(watch) = &self.watch {
+        if let Some(watch) = unpoisoned(&self.watch).as_ref() {
             watch.remove(&services);
         }
     }
@@ -125,6 +146,21 @@ impl Ledger {
     }
 }
 
+impl Effects {
+    fn of(progress: &Progress, plan: &Plan) -> Self {
+        let mut effects = Self::default();
+        for record in &progress.effects {
+            // The plan is the one that the journal names: it has every effect of it.
+            let Some(effect) = plan.effect(record) else { continue };
+            effects.begun.push((effect.clone(), Instant::now()));
+            if let EffectState::Finished(result) = &record.state {
+                effects.finished.push((effect.clone(), result.clone()));
+            }
+        }
+        effects
+    }
+}
+
 /// While a step is applied: every read, and each effect that the step declares, once.
 pub(super) struct Applying {
     ledger: Arc<Ledger>,
@@ -133,11 +169,18 @@ pub(super) struct Applying {
     declared: Vec<Effect>,
     begun: Mutex<Vec<bool>>,
     under_way: watch::Sender<usize>,
+    operator: Arc<dyn Operator>,
 }
 
 impl Applying {
-    pub(super) fn new(ledger: Arc<Ledger>, plugin: String, step: &Step) -> Self {
+    pub(super) fn new(
+        ledger: Arc<Ledger>,
+        plugin: String,
+        step: &Step,
+        operator: Arc<dyn Operator>,
+    ) -> Self {
         Self {
+            operator,
             ledger,
             plugin,
             step: step.id.clone(),
@@ -152,6 +195,32 @@ impl Applying {
         let mut under_way = self.under_way.subscribe();
         // The sender is ours: it cannot be gone.
         let _ = under_way.wait_for(|count| *count == 0).await;
+    }
+
+    /// The declared effects that have not begun.
+    pub(super) fn left(&self) -> Vec<Effect> {
+        let begun = unpoisoned(&self.begun);
+        let left = self.declared.iter().zip(begun.iter()).filter(|(_, begun)| !**begun);
+        left.map(|(effect, _)| effect.clone()).collect()
+    }
+
+    /// What is known of it from an earlier attempt at this step.
+    fn known_before(&self, effect: &Effect, declared: usize) -> Result<Option<serde_json::Value>> {
+        let journal = unpoisoned(&self.ledger.journal);
+        let progress = journal.progress();
+        if let Some(result) = progress.answer(&self.step, declared) {
+            return Ok(Some(result.clone()));
+        }
+        if progress.is_unsettled(&self.step, declared) && !effect.can_be_repeated() {
+            return Err(Error::conflict(format!(
+                "{} was under way when the run was cut off, and whether it happened cannot be \
+                 told: {}",
+                effect.function(),
+                shortened(&one_line(&effect.summary()), 500)
+            ))
+            .hint("look whether it has; tessallite-up rollback goes back from here"));
+        }
+        Ok(None)
     }
 
     fn denied(&self, effect: &Effect) -> Error {
@@ -182,8 +251,14 @@ impl Conduct for Applying {
 
     fn begin(&self, effect: &Effect) -> Result<Begun> {
         let declared = self.claim(effect)?;
+        if let Some(result) = self.known_before(effect, declared)? {
+            let (step, summary) = (self.step.clone(), one_line(&effect.summary()));
+            self.ledger.reporter.report(&Event::EffectAnswered { step, summary });
+            return Ok(Begun::Answered(result));
+        }
         let mut effects = unpoisoned(&self.ledger.effects);
         let number = effects.begun.len();
+        crash::at(Moment::Before, number);
         let record = Record::EffectStarted { step: self.step.clone(), effect: number, declared };
         self.ledger.write(&record).map_err(unrecorded)?;
         effects.begun.push((effect.clone(), Instant::now()));
@@ -196,16 +271,19 @@ impl Conduct for Applying {
             function: effect.function().to_owned(),
             summary: one_line(&effect.summary()),
         });
+        crash::at(Moment::Begun, number);
         Ok(Begun::Go(Ticket(number)))
     }
 
     fn finish(&self, ticket: Ticket, outcome: Result<&serde_json::Value, &Error>) -> Result<()> {
         let effect = ticket.0;
+        crash::at(Moment::Done, effect);
         let record = match outcome {
             Ok(result) => Record::EffectFinished { effect, result: result.clone() },
             Err(error) => Record::EffectFailed { effect, error: error.full_text() },
         };
         let written = self.ledger.write(&record).map_err(unrecorded);
+        crash::at(Moment::After, effect);
         let mut effects = unpoisoned(&self.ledger.effects);
         let begun = effects.begun.get(effect).cloned();
         let ms = begun.as_ref().map_or(0, |(_, since)| milliseconds(*since));
@@ -243,6 +321,14 @@ impl Conduct for Applying {
         // The run may be over: then nobody needs to know.
         let _ = self.ledger.notices.send(notice);
     }
+
+    fn agree_to_loss(&self, lost: Vec<TableChange>) -> BoxFuture<'static, bool> {
+        self.ledger.reporter.report(&Event::WritesWouldBeLost { tables: lost });
+        let operator = Arc::clone(&self.operator);
+        // A person answers, or does not.
+        let asked = tokio::task::spawn_blocking(move || operator.agrees_to_loss());
+        async move { asked.await.unwrap_or(false) }.boxed()
+    }
 }
 
 fn unrecorded(error: super::journal::Error) -> Error {
@@ -261,88 +347,4 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capability::Kind;
-    use crate::contract::{docker, http, sql};
-
-    struct Silent;
-    impl Reporter for Silent {
-        fn report(&self, _: &Event) {}
-    }
-
-    fn stop(service: &str) -> Effect {
-        Effect::DockerStop(docker::StopChange { services: vec![service.into()] })
-    }
-
-    fn applying(effects: Vec<Effect>) -> (tempfile::TempDir, Applying) {
-        let dir = tempfile::tempdir().unwrap();
-        let journal = Journal::create(&dir.path().join("journal.jsonl")).unwrap();
-        let (sender, _) = mpsc::unbounded_channel();
-        let ledger = Arc::new(Ledger::new(journal, Arc::new(Silent), sender, None));
-        let step = Step { id: "s".into(), title: String::new(), effects, timeout_s: 1 };
-        (dir, Applying::new(ledger, "p".into(), &step))
-    }
-
-    fn kind(outcome: Result<Begun>) -> Option<Kind> {
-        outcome.err().map(|error| error.kind)
-    }
-
-    #[test]
-    fn a_declared_effect_goes_once_and_no_more() {
-        let (_dir, applying) = applying(vec![stop("a")]);
-        assert!(matches!(applying.begin(&stop("a")), Ok(Begun::Go(Ticket(0)))));
-        assert_eq!(kind(applying.begin(&stop("a"))), Some(Kind::Denied));
-    }
-
-    #[test]
-    fn a_change_of_each_capability_is_denied_where_the_step_does_not_declare_it() {
-        let (_dir, applying) = applying(vec![stop("a")]);
-        let dump = sql::DumpChange { connection: "internal".into(), label: "x".into() };
-        let send = http::SendChange {
-            method: "POST".into(),
-            endpoint: http::Endpoint::Origin("http://x".into()),
-            path: "/".into(),
-            headers: vec![],
-            body: vec![],
-            timeout_ms: 1,
-        };
-        for effect in [stop("b"), Effect::SqlDump(dump), Effect::HttpSend(send)] {
-            assert_eq!(kind(applying.begin(&effect)), Some(Kind::Denied), "{}", effect.function());
-            let planning = Planning { reporter: Arc::new(Silent) };
-            assert_eq!(kind(planning.begin(&effect)), Some(Kind::Denied));
-            assert_eq!(kind(Nothing.begin(&effect)), Some(Kind::Denied));
-        }
-        assert!(!applying.ledger.touched());
-    }
-
-    #[test]
-    fn an_effect_is_in_the_journal_before_it_goes_and_after_it_ended() {
-        let (dir, applying) = applying(vec![stop("a")]);
-        let Ok(Begun::Go(ticket)) = applying.begin(&stop("a")) else { panic!("it was declared") };
-        let path = dir.path().join("journal.jsonl");
-        assert_eq!(
-            crate::engine::journal::read(&path).unwrap(),
-            [Record::EffectStarted { step: "s".into(), effect: 0, declared: 0 }]
-        );
-        applying.finish(ticket, Ok(&serde_json::json!(null))).unwrap();
-        assert_eq!(crate::engine::journal::read(&path).unwrap().len(), 2);
-        assert!(applying.ledger.touched());
-    }
-
-    #[tokio::test]
-    async fn settling_waits_for_the_effect_under_way() {
-        let (_dir, applying) = applying(vec![stop("a")]);
-        applying.settle().await;
-        let Ok(Begun::Go(ticket)) = applying.begin(&stop("a")) else { panic!("it was declared") };
-        let applying = Arc::new(applying);
-        let waiting = tokio::spawn({
-            let applying = Arc::clone(&applying);
-            async move { applying.settle().await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        applying.finish(ticket, Err(&Error::failed("x"))).unwrap();
-        waiting.await.unwrap();
-    }
-}
+mod tests;

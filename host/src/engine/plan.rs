@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Fact, Request, Step};
+use super::progress::{Direction, EffectRecord, Progress};
+use crate::contract::{Effect, Fact, Impact, Request, Step};
 use crate::report::event::{PlanView, ServiceChange, StepView};
 use crate::text::{one_line, shortened};
 
@@ -29,6 +30,8 @@ pub struct Plan {
     pub plugins: Vec<PluginPlan>,
     pub services: Vec<ServiceChange>,
     pub steps: Vec<PlannedStep>,
+    /// The way back, approved with the rest. Empty: there is none.
+    pub rollback: Vec<PlannedStep>,
 }
 
 /// What belongs to one plugin of the chain.
@@ -36,10 +39,14 @@ pub struct Plan {
 pub struct PluginPlan {
     pub name: String,
     pub version: String,
+    /// As the operator named it: a path, or a name.
+    pub source: String,
     /// SHA-256 of its component.
     pub digest: String,
     pub notes: Vec<String>,
     pub facts: Vec<Fact>,
+    /// In a rollback, beside those above.
+    pub rollback_facts: Vec<Fact>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +58,49 @@ pub struct PlannedStep {
 }
 
 impl Plan {
+    #[cfg(test)]
+    pub fn of_one_step(step: Step) -> Self {
+        let upgrade = crate::contract::Upgrade {
+            version: None,
+            migration: None,
+            oldest: None,
+            keeps_compatibility: false,
+            images: vec![],
+        };
+        let intent = crate::contract::Intent::Upgrade(upgrade);
+        Self {
+            format: FORMAT,
+            program: String::new(),
+            run: "r".into(),
+            project: "p".into(),
+            request: Request { run: "r".into(), intent, settings: vec![], base: None },
+            plugins: vec![],
+            services: vec![],
+            steps: vec![PlannedStep { plugin: 0, step }],
+            rollback: vec![],
+        }
+    }
+
+    pub fn steps_of(&self, direction: Direction) -> &[PlannedStep] {
+        match direction {
+            Direction::Upgrade => &self.steps,
+            Direction::Rollback => &self.rollback,
+        }
+    }
+
+    /// The effect that a record of the run's journal is about.
+    pub fn effect(&self, record: &EffectRecord) -> Option<&Effect> {
+        let mut steps = self.steps.iter().chain(&self.rollback);
+        let planned = steps.find(|planned| planned.step.id == record.step)?;
+        planned.step.effects.get(record.declared)
+    }
+
+    /// Whether an effect that changes the installation has begun.
+    pub fn has_touched(&self, progress: &Progress) -> bool {
+        let begun = progress.effects.iter().filter_map(|record| self.effect(record));
+        begun.into_iter().any(|effect| effect.impact() == Impact::Installation)
+    }
+
     pub fn view(&self) -> PlanView {
         let step = |planned: &PlannedStep| StepView {
             id: planned.step.id.clone(),
@@ -63,6 +113,7 @@ impl Plan {
             project: self.project.clone(),
             services: self.services.clone(),
             steps: self.steps.iter().map(step).collect(),
+            rollback: self.rollback.iter().map(step).collect(),
             notes: self.plugins.iter().flat_map(|p| &p.notes).map(|note| one_line(note)).collect(),
         }
     }
@@ -73,9 +124,6 @@ impl Plan {
 /// # Errors
 /// What is wrong, in words.
 pub(super) fn check_steps(steps: &[PlannedStep]) -> Result<(), String> {
-    if steps.is_empty() {
-        return Err("it has no steps".into());
-    }
     if steps.len() > MOST_STEPS {
         return Err(format!("it has {} steps; the limit is {MOST_STEPS}", steps.len()));
     }
@@ -144,8 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_has_steps_but_not_endlessly_many() {
-        assert!(check_steps(&[]).is_err());
+    fn a_plan_has_not_endlessly_many_steps() {
         let many: Vec<_> = (0..=MOST_STEPS).map(|n| step(&n.to_string())).collect();
         assert!(check_steps(&many).is_err());
         assert!(check_steps(&many[1..]).is_ok());
@@ -154,7 +201,7 @@ mod tests {
     #[test]
     fn an_effect_is_declared_once() {
         use crate::contract::{Effect, docker::StopChange};
-        let stop = Effect::DockerStop(StopChange { services: vec!["a".into()] });
+        let stop = Effect::DockerStop(StopChange { services: vec!["a".into()], unless_on: vec![] });
         let mut twice = step("a");
         twice.step.effects = vec![stop.clone(), stop];
         assert!(check_steps(&[twice]).unwrap_err().contains("twice"));

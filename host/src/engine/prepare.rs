@@ -16,7 +16,8 @@ use crate::report::{Event, Reporter};
 pub struct Prepared {
     pub plan: Plan,
     pub(super) installation: Installation,
-    pub(super) links: Vec<Link>,
+    /// Absent: the plugin that made the plan is not there any more.
+    pub(super) links: Vec<Option<Link>>,
     pub(super) state_dir: PathBuf,
 }
 
@@ -34,7 +35,8 @@ pub async fn prepare(
     let conduct = Arc::new(Planning { reporter: Arc::clone(&reporter) });
     let services = Some(Arc::clone(&installation.services));
     let caller = Caller { services, conduct, run: request.run.clone() };
-    let draft = chain::make(&links, &caller, &request).await?;
+    let mut draft = chain::make(&links, &caller, &request).await?;
+    chain::make_rollback(&links, &caller, &request, &mut draft).await?;
     let doing = |source| Error::Capability { doing: "reading the installation", source };
     let docker = &installation.services.docker;
     let running = docker.services().await.map_err(doing)?;
@@ -50,8 +52,10 @@ pub async fn prepare(
         plugins: draft.plugins,
         services,
         steps: draft.steps,
+        rollback: draft.rollback,
     };
     reporter.report(&Event::PlanMade { plan: plan.view() });
+    let links = links.into_iter().map(Some).collect();
     Ok(Prepared { plan, installation, links, state_dir })
 }
 

@@ -1,30 +1,28 @@
-//! Carrying out an approved plan.
+//! Carrying out an approved plan, or the rest of it.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 
-use super::chain::{addressed, check_facts, kind_and_text};
+use super::chain::{Link, addressed, check_facts, kind_and_text};
 use super::journal::{Journal, Record};
+use super::orders::{OnFailure, Orders};
 use super::permit::{Applying, Ledger, milliseconds};
-use super::plan::{Plan, PlannedStep};
+use super::plan::PlannedStep;
+use super::progress::Direction;
 use super::watch::{Incident, Monitor};
-use super::{Error, Prepared, Result, diagnosis, history, summary};
+use super::{Error, Prepared, Result, diagnosis, record, way_back};
 use crate::capability::Kind;
-use crate::contract::{Fact, Outcome};
+use crate::contract::{Effect, Fact, Outcome};
 use crate::plugin::Caller;
-use crate::report::event::{Ending, Summary};
+use crate::report::event::Summary;
 use crate::report::{Event, Reporter};
 use crate::text::{one_line, shortened};
 
 /// Why a run stopped before its end.
-enum Stop {
+pub(super) enum Stop {
     Failed {
         /// A plugin wanted what it may not do.
         denied: bool,
@@ -34,80 +32,209 @@ enum Stop {
     Interrupted,
 }
 
-struct Run<'a> {
-    prepared: &'a Prepared,
-    reporter: Arc<dyn Reporter>,
-    ledger: Arc<Ledger>,
-    monitor: Monitor,
-    interrupt: watch::Receiver<bool>,
+/// How a run came to its end.
+pub(super) enum End {
+    Done,
+    /// It stopped, and there was no rollback.
+    Stopped(Stop),
+    /// All of the rollback was carried out.
+    WentBack {
+        why: String,
+    },
+    /// The rollback stopped.
+    Stuck {
+        why: String,
+        stop: Stop,
+    },
+}
+
+pub(super) struct Run<'a> {
+    pub prepared: &'a Prepared,
+    pub reporter: Arc<dyn Reporter>,
+    pub ledger: Arc<Ledger>,
+    pub monitor: Monitor,
+    pub orders: Orders,
+    pub interrupt: watch::Receiver<bool>,
     /// Of each plugin: those of its plan, and those that its steps found out.
     facts: Vec<Vec<Fact>>,
-    report: Vec<String>,
+    pub report: Vec<String>,
+    pub began: Instant,
+    pub directory: PathBuf,
 }
 
 impl Prepared {
-    /// Carries out the plan. `interrupt` turns true when the operator wants it to stop:
-    /// the effect under way is finished first.
+    /// Carries out the plan.
     ///
     /// # Errors
     /// Only where nothing could be begun. Whatever goes wrong afterwards is in the summary.
-    pub async fn run(
+    pub async fn run(&self, reporter: Arc<dyn Reporter>, orders: Orders) -> Result<Summary> {
+        let journal = record::open(&self.record_dir(), &self.plan)?;
+        self.carry_out(journal, reporter, orders).await
+    }
+
+    /// Goes on with a run that was cut off, or that failed: in the direction in which it was.
+    ///
+    /// # Errors
+    /// As [`Prepared::run`].
+    pub async fn resume(&self, reporter: Arc<dyn Reporter>, orders: Orders) -> Result<Summary> {
+        let mut journal = record::reopen(&self.record_dir())?;
+        journal.write(&Record::RunResumed)?;
+        self.carry_out(journal, reporter, orders).await
+    }
+
+    /// Goes back from a run, wherever it has come to.
+    ///
+    /// # Errors
+    /// As [`Prepared::run`].
+    pub async fn roll_back(&self, reporter: Arc<dyn Reporter>, orders: Orders) -> Result<Summary> {
+        let mut journal = record::reopen(&self.record_dir())?;
+        if journal.progress().check(&Record::RunResumed).is_ok() {
+            journal.write(&Record::RunResumed)?;
+        }
+        if journal.progress().direction == Direction::Upgrade {
+            let why = "the operator wants it".to_owned();
+            journal.write(&Record::RollbackStarted { why })?;
+        }
+        self.carry_out(journal, reporter, orders).await
+    }
+
+    pub(super) fn record_dir(&self) -> PathBuf {
+        record::directory(&self.state_dir, &self.plan.run)
+    }
+
+    async fn carry_out(
         &self,
+        journal: Journal,
         reporter: Arc<dyn Reporter>,
-        interrupt: watch::Receiver<bool>,
+        orders: Orders,
     ) -> Result<Summary> {
         let began = Instant::now();
-        let (record, journal) = self.open_record()?;
         let (sender, notices) = mpsc::unbounded_channel();
         let watch = self.installation.services.docker.watch().await;
         let doing = "beginning to watch the services";
         let watch = watch.map_err(|source| Error::Capability { doing, source })?;
         let monitor = Monitor::new(watch, notices);
-        let ledger =
-            Arc::new(Ledger::new(journal, Arc::clone(&reporter), sender, Some(monitor.handle())));
+        let ledger = Arc::new(Ledger::new(journal, &self.plan, Arc::clone(&reporter), sender));
+        ledger.watched_by(monitor.handle());
         reporter.report(&Event::RunStarted { run: self.plan.run.clone() });
-        let facts = self.plan.plugins.iter().map(|plugin| plugin.facts.clone()).collect();
-        let report = Vec::new();
-        let mut run = Run { prepared: self, reporter, ledger, monitor, interrupt, facts, report };
-        let stop = run.steps().await.err();
-        Ok(run.finish(stop, began, &record).await)
-    }
-
-    /// Writes the plan and begins the journal, in a directory of the run's own.
-    fn open_record(&self) -> Result<(PathBuf, Journal)> {
-        let directory = self.state_dir.join("runs").join(&self.plan.run);
-        let failed = |source| Error::State {
-            doing: "creating the record of the run in",
-            path: directory.clone(),
-            source,
+        let interrupt = orders.interrupt.clone();
+        let mut run = Run {
+            prepared: self,
+            reporter,
+            ledger,
+            monitor,
+            orders,
+            interrupt,
+            facts: Vec::new(),
+            report: Vec::new(),
+            began,
+            directory: self.record_dir(),
         };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
-        let text = serde_json::to_vec_pretty(&self.plan).map_err(|e| failed(e.into()))?;
-        write_whole(&directory.join("plan.json"), &text).map_err(failed)?;
-        let mut journal = Journal::create(&directory.join("journal.jsonl"))?;
-        journal.write(&Record::RunStarted {
-            run: self.plan.run.clone(),
-            plan_sha256: crate::text::hex(&Sha256::digest(&text)),
-        })?;
-        Ok((directory, journal))
+        run.remember();
+        let end = run.go().await;
+        Ok(run.finish(end).await)
     }
-}
-
-/// The file is complete on disk under its name, or it is not there.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|failed| failed.error)?;
-    fs::File::open(directory)?.sync_all()
 }
 
 impl Run<'_> {
-    async fn steps(&mut self) -> Result<(), Stop> {
+    /// The facts of the plan, and of the steps that have finished before.
+    fn remember(&mut self) {
+        let plan = &self.prepared.plan;
+        let progress = self.ledger.progress();
+        let back = progress.direction == Direction::Rollback;
+        self.facts = plan.plugins.iter().map(|plugin| plugin.facts.clone()).collect();
+        for (id, facts) in progress.finished {
+            let mut steps = plan.steps.iter().chain(&plan.rollback);
+            if let Some(planned) = steps.find(|planned| planned.step.id == id)
+                && let Some(own) = self.facts.get_mut(planned.plugin)
+            {
+                own.extend(facts);
+            }
+        }
+        if back {
+            self.remember_rollback();
+        }
+    }
+
+    pub(super) fn remember_rollback(&mut self) {
+        for (own, plugin) in self.facts.iter_mut().zip(&self.prepared.plan.plugins) {
+            own.extend(plugin.rollback_facts.iter().cloned());
+        }
+    }
+
+    async fn go(&mut self) -> End {
+        let progress = self.ledger.progress();
+        if progress.direction == Direction::Rollback {
+            return self.back("the rollback had begun before".to_owned()).await;
+        }
+        if let Err(error) = self.watch_again().await {
+            return End::Stopped(error);
+        }
+        let Err(stop) = self.steps(Direction::Upgrade).await else { return End::Done };
+        self.diagnose(&stop).await;
+        if !self.must_go_back(&stop) {
+            return End::Stopped(stop);
+        }
+        let why = stop.text();
+        match self.turn_back(&why).await {
+            Ok(()) => self.back(why).await,
+            Err(stop) => End::Stuck { why, stop },
+        }
+    }
+
+    async fn back(&mut self, why: String) -> End {
+        match self.steps(Direction::Rollback).await {
+            Ok(()) => End::WentBack { why },
+            Err(stop) => {
+                self.diagnose(&stop).await;
+                End::Stuck { why, stop }
+            }
+        }
+    }
+
+    fn must_go_back(&self, stop: &Stop) -> bool {
+        matches!(stop, Stop::Failed { .. })
+            && self.orders.on_failure == OnFailure::Rollback
+            && self.ledger.touched()
+            && !self.prepared.plan.rollback.is_empty()
+    }
+
+    /// What an earlier attempt has deployed has to stay well, as if it were of this one.
+    async fn watch_again(&mut self) -> Result<(), Stop> {
+        let deployed: Vec<String> = self
+            .ledger
+            .finished()
+            .into_iter()
+            .filter_map(|(effect, _)| match effect {
+                Effect::DockerDeploy(change) => Some(change.services),
+                _ => None,
+            })
+            .flatten()
+            .map(|deployed| deployed.service)
+            .collect();
+        if deployed.is_empty() {
+            return Ok(());
+        }
+        let docker = &self.prepared.installation.services.docker;
+        let added = async { self.monitor.handle().add(&docker.deployed(&deployed).await?).await };
+        added.await.map_err(|error| Stop::failed(&error.full_text()))
+    }
+
+    async fn diagnose(&self, stop: &Stop) {
+        if let Stop::Failed { services, .. } = stop {
+            let docker = &self.prepared.installation.services.docker;
+            diagnosis::show(docker, services, &*self.reporter).await;
+        }
+    }
+
+    async fn steps(&mut self, direction: Direction) -> Result<(), Stop> {
         let prepared = self.prepared;
-        let of = prepared.plan.steps.len();
-        for (index, planned) in prepared.plan.steps.iter().enumerate() {
+        let steps = prepared.plan.steps_of(direction);
+        let before = self.ledger.progress();
+        for (index, planned) in steps.iter().enumerate() {
+            if before.has_finished(&planned.step.id) {
+                continue;
+            }
             if *self.interrupt.borrow() {
                 return Err(Stop::Interrupted);
             }
@@ -117,10 +244,10 @@ impl Run<'_> {
                 step: id.clone(),
                 title: one_line(&planned.step.title),
                 number: index + 1,
-                of,
+                of: steps.len(),
             });
             let began = Instant::now();
-            match self.step(planned).await {
+            match self.step(planned, direction).await {
                 Ok(outcome) => self.step_done(planned, outcome, milliseconds(began))?,
                 Err(stop) => {
                     self.step_failed(&id, &stop, milliseconds(began))?;
@@ -146,25 +273,56 @@ impl Run<'_> {
 
     fn step_failed(&mut self, step: &str, stop: &Stop, ms: u64) -> Result<(), Stop> {
         let error = stop.text();
-        self.write(&Record::StepFailed { step: step.to_owned(), error: error.clone() })?;
-        self.reporter.report(&Event::StepFailed { step: step.to_owned(), ms, error });
-        Ok(())
+        self.reporter.report(&Event::StepFailed {
+            step: step.to_owned(),
+            ms,
+            error: error.clone(),
+        });
+        self.write(&Record::StepFailed { step: step.to_owned(), error })
     }
 
-    async fn step(&mut self, planned: &PlannedStep) -> Result<Outcome, Stop> {
-        let prepared = self.prepared;
-        let defect = || Stop::failed("the plan names a plugin that is not there");
-        let link = prepared.links.get(planned.plugin).ok_or_else(defect)?;
-        let facts = self.facts.get(planned.plugin).cloned().unwrap_or_default();
-        let name = link.description.name.clone();
-        let conduct = Arc::new(Applying::new(Arc::clone(&self.ledger), name, &planned.step));
+    async fn step(&mut self, planned: &PlannedStep, direction: Direction) -> Result<Outcome, Stop> {
+        let plan = &self.prepared.plan;
+        let plugin = plan.plugins.get(planned.plugin);
+        let name = plugin.map(|plugin| plugin.name.clone()).unwrap_or_default();
+        let operator = Arc::clone(&self.orders.operator);
+        let ledger = Arc::clone(&self.ledger);
+        let conduct = Arc::new(Applying::new(ledger, name, &planned.step, operator));
         let caller = Caller {
-            services: Some(Arc::clone(&prepared.installation.services)),
+            services: Some(Arc::clone(&self.prepared.installation.services)),
             conduct: conduct.clone(),
-            run: prepared.plan.run.clone(),
+            run: plan.run.clone(),
         };
-        let request = addressed(&prepared.plan.request, &prepared.links, planned.plugin);
-        let call = link.component.apply(&caller, &request, &planned.step, &facts);
+        let link = self.prepared.links.get(planned.plugin).and_then(Option::as_ref);
+        let broken = match link {
+            Some(link) => match self.apply(link, planned, &caller, &conduct).await? {
+                Ok(outcome) => return Ok(outcome),
+                Err(broken) => broken,
+            },
+            None => "the plugin that made this plan is not there".to_owned(),
+        };
+        match direction {
+            Direction::Upgrade => Err(self.gave_up(false, broken)),
+            // The declared effects are enough to go back.
+            Direction::Rollback => {
+                way_back::without_plugin(self, planned, &caller, &conduct, &broken).await
+            }
+        }
+    }
+
+    /// Has the plugin apply the step. The inner error is a plugin that broke its contract.
+    async fn apply(
+        &mut self,
+        link: &Link,
+        planned: &PlannedStep,
+        caller: &Caller,
+        conduct: &Applying,
+    ) -> Result<Result<Outcome, String>, Stop> {
+        let plan = &self.prepared.plan;
+        let facts = self.facts.get(planned.plugin).cloned().unwrap_or_default();
+        let names: Vec<&str> = plan.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+        let request = addressed(&plan.request, &names, planned.plugin);
+        let call = link.component.apply(caller, &request, &planned.step, &facts);
         let ended = tokio::select! {
             returned = call => Ok(returned),
             incident = self.monitor.incident(&*self.reporter) => Err(Stop::incident(incident)),
@@ -181,75 +339,26 @@ impl Run<'_> {
                 let (kind, text) = kind_and_text(error);
                 return Err(self.gave_up(kind == Kind::Denied, text));
             }
-            Err(error) => return Err(self.gave_up(false, chain_text(&error))),
+            Err(error) => return Ok(Err(chain_text(&error))),
         };
         if let Some(incident) = missed {
             return Err(Stop::incident(incident));
         }
         check_facts(&outcome.facts).map_err(|why| Stop::failed(&why))?;
-        Ok(outcome)
+        Ok(Ok(outcome))
     }
 
     fn gave_up(&self, denied: bool, text: String) -> Stop {
         Stop::Failed { denied, text, services: self.monitor.failed_gates.clone() }
     }
 
-    fn write(&self, record: &Record) -> Result<(), Stop> {
+    pub(super) fn write(&self, record: &Record) -> Result<(), Stop> {
         self.ledger.write(record).map_err(|error| Stop::failed(&chain_text(&error)))
-    }
-
-    async fn finish(mut self, stop: Option<Stop>, began: Instant, record: &Path) -> Summary {
-        let plan: &Plan = &self.prepared.plan;
-        let ending = match &stop {
-            None => Ending::Done,
-            Some(Stop::Interrupted) => Ending::Interrupted,
-            Some(Stop::Failed { .. }) if self.ledger.touched() => Ending::Failed,
-            Some(Stop::Failed { denied: true, .. }) => Ending::Denied,
-            Some(Stop::Failed { .. }) => Ending::FailedUntouched,
-        };
-        if let Some(Stop::Failed { services, .. }) = &stop {
-            let docker = &self.prepared.installation.services.docker;
-            diagnosis::show(docker, services, &*self.reporter).await;
-        }
-        let backup = summary::backup(&self.ledger, &self.prepared.installation.target.backup_dir);
-        let mut advice = summary::advice(ending, &self.ledger, plan, backup.as_ref());
-        if let (Some(Stop::Failed { services, .. }), Ending::Failed) = (&stop, ending) {
-            advice.extend(services.iter().map(|service| {
-                format!(
-                    "While {service} restarts again and again, so does its migration: \
-                     docker compose stop {service}."
-                )
-            }));
-        }
-        let earlier = history::first_of_unfinished(&self.prepared.state_dir, &plan.run);
-        if let (Some(earlier), Ending::Failed | Ending::Interrupted) = (earlier, ending) {
-            advice.push(format!(
-                "This was not the first attempt: the images that were there before the first one, \
-                 and its backup, are named by {}.",
-                earlier.join("plan.json").display()
-            ));
-        }
-        if let Err(error) = self.ledger.write(&Record::RunFinished { ending }) {
-            advice.push(format!("The end of the run is not recorded: {}.", chain_text(&error)));
-        }
-        let summary = Summary {
-            ending,
-            ms: milliseconds(began),
-            services: summary::deployed(&self.ledger, plan),
-            downtimes: self.monitor.downtimes.list(),
-            backup,
-            report: std::mem::take(&mut self.report),
-            error: stop.map(|stop| stop.text()),
-            advice,
-            record: Some(record.display().to_string()),
-        };
-        self.reporter.report(&Event::RunFinished { summary: summary.clone() });
-        summary
     }
 }
 
 impl Stop {
-    fn failed(text: &str) -> Self {
+    pub(super) fn failed(text: &str) -> Self {
         Self::Failed { denied: false, text: text.to_owned(), services: Vec::new() }
     }
 
@@ -258,7 +367,7 @@ impl Stop {
         Self::Failed { denied: false, text: incident.text, services }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Failed { text, .. } => shortened(&one_line(text), 16_384),
             Self::Interrupted => "interrupted by the operator".to_owned(),
@@ -266,7 +375,7 @@ impl Stop {
     }
 }
 
-fn chain_text(error: &dyn std::error::Error) -> String {
+pub(super) fn chain_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut below = error.source();
     while let Some(cause) = below {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::permit::Ledger;
 use super::plan::Plan;
-use crate::contract::{Effect, Impact};
+use crate::contract::{Effect, Impact, sql};
 use crate::report::event::{BackupView, Ending, ServiceChange};
 
 /// The backup that the run has taken, if it has.
 pub(super) fn backup(ledger: &Ledger, backup_dir: &Path) -> Option<BackupView> {
     let finished = ledger.finished();
-    let (_, result) = finished.iter().rfind(|(effect, _)| matches!(effect, Effect::SqlDump(_)))?;
+    let (_, result) = finished.iter().find(|(effect, _)| matches!(effect, Effect::SqlDump(_)))?;
     let backup: crate::contract::sql::Backup = serde_json::from_value(result.clone()).ok()?;
     let path = crate::capability::sql::dump_path(backup_dir, &backup.label);
     let (bytes, sha256, tables) = (backup.bytes, backup.sha256, backup.tables);
@@ -34,6 +34,10 @@ pub(super) fn advice(
     if matches!(ending, Ending::Done | Ending::NothingToDo) {
         return lines;
     }
+    if ending == Ending::RolledBack {
+        went_back(&mut lines, ledger);
+        return lines;
+    }
     if !ledger.touched() {
         lines.push(
             "The installation is as it was: its services, files and data were not touched.".into(),
@@ -45,12 +49,25 @@ pub(super) fn advice(
         lines.push(format!("The database of before is in {}.", backup.path));
     }
     lines.push(
-        "Look at the services first: docker compose ps -a, docker compose logs SERVICE. If the \
-         cause can be mended, run the same upgrade again: it goes on from where things are."
-            .into(),
+        "Look at the services first: docker compose ps -a, docker compose logs SERVICE.".into(),
     );
-    go_back(&mut lines, plan);
     lines
+}
+
+/// Nothing that ever was is gone: where it is now.
+fn went_back(lines: &mut Vec<String>, ledger: &Ledger) {
+    lines.push("The installation is as it was: its services, files and data.".into());
+    for (effect, result) in ledger.finished() {
+        let Effect::SqlRestore(change) = effect else { continue };
+        let restored: Option<sql::Restored> = serde_json::from_value(result).ok();
+        if restored.is_some_and(|restored| restored.restored) {
+            lines.push(format!(
+                "The database as the upgrade left it, with the writes since the backup, is kept \
+                 as {}: look into it, and drop it when nobody needs it any more.",
+                change.keep_as
+            ));
+        }
+    }
 }
 
 fn state(lines: &mut Vec<String>, ledger: &Ledger, plan: &Plan) {
@@ -93,19 +110,6 @@ fn state(lines: &mut Vec<String>, ledger: &Ledger, plan: &Plan) {
     if !others.is_empty() {
         lines.push(format!("Also begun: {}.", others.join("; ")));
     }
-}
-
-fn go_back(lines: &mut Vec<String>, plan: &Plan) {
-    lines.push(
-        "To go back by hand: stop these services; restore the backup into a new database and swap \
-         it in by rename, if the migration has moved; write these images into the project's files; \
-         docker compose up -d."
-            .into(),
-    );
-    lines.extend(plan.services.iter().map(|change| {
-        let digest = change.before_digest.as_deref().unwrap_or("no digest is known");
-        format!("{}: {} ({digest})", change.service, change.before)
-    }));
 }
 
 fn is_deploy(effect: &Effect) -> bool {

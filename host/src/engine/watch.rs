@@ -32,6 +32,12 @@ impl Monitor {
         Self { watch, notices, downtimes: Downtimes::default(), failed_gates: Vec::new() }
     }
 
+    /// With another watch, which knows of nothing yet; how long services were away is kept.
+    pub(super) fn begin_again(&mut self, watch: Watch) {
+        self.watch = watch;
+        self.failed_gates.clear();
+    }
+
     pub(super) fn handle(&self) -> WatchHandle {
         self.watch.handle()
     }

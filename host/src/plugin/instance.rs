@@ -10,7 +10,7 @@ use super::limits::{Meter, TICK};
 use super::{Component, Error, Result};
 use crate::capability::{Conduct, Context, Services};
 use crate::contract::{
-    Description, Fact, Outcome, Plugin, Proposal, Refusal, Request, Step, errors,
+    Description, Fact, Outcome, Plan, Plugin, Proposal, Refusal, Request, Step, errors,
 };
 
 /// What a plugin may ask for in its description.
@@ -57,6 +57,23 @@ impl Component {
         let limit = self.limits.make_plan;
         self.call(caller, "make-plan", limit, async |plugin, store| {
             plugin.tessallite_up_procedure().call_make_plan(store, request).await
+        })
+        .await
+    }
+
+    /// The plugin's own refusal is the inner result.
+    ///
+    /// # Errors
+    /// `Trap`, `Limit`, `TimedOut`.
+    pub async fn make_rollback(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        upgrade: &Plan,
+    ) -> Result<Result<Proposal, Refusal>> {
+        let limit = self.limits.make_plan;
+        self.call(caller, "make-rollback", limit, async |plugin, store| {
+            plugin.tessallite_up_procedure().call_make_rollback(store, request, upgrade).await
         })
         .await
     }

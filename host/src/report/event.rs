@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::capability::GateState;
 use crate::capability::conduct::Level;
+use crate::capability::sql::types::TableChange;
 
 /// Of the events as a whole; a field added does not change it, a field removed or
 /// changed does.
@@ -47,6 +48,8 @@ pub struct PlanView {
     pub project: String,
     pub services: Vec<ServiceChange>,
     pub steps: Vec<StepView>,
+    /// What is done if it fails.
+    pub rollback: Vec<StepView>,
     pub notes: Vec<String>,
 }
 
@@ -83,9 +86,18 @@ pub enum Ending {
     Denied,
     /// It failed before the installation was changed.
     FailedUntouched,
-    /// It failed after the installation was changed.
+    /// It failed, and the installation is as it was before.
+    RolledBack,
+    /// It failed after the installation was changed, and was not, or not wholly, rolled back.
     Failed,
     Interrupted,
+}
+
+impl Ending {
+    /// The run may be taken up again.
+    pub fn can_go_on(self) -> bool {
+        matches!(self, Self::Failed | Self::Interrupted)
+    }
 }
 
 /// How long a service did not answer.
@@ -166,6 +178,11 @@ pub enum Event {
         effect: usize,
         ms: u64,
     },
+    /// It had finished before the run was taken up again, and is not done twice.
+    EffectAnswered {
+        step: String,
+        summary: String,
+    },
     EffectFailed {
         step: String,
         effect: usize,
@@ -196,6 +213,15 @@ pub enum Event {
     Diagnosis {
         service: String,
         containers: Vec<Diagnosis>,
+    },
+    /// The database is about to go back, and these writes since the backup with it. They
+    /// stay in the database of now, which is kept under another name.
+    WritesWouldBeLost {
+        tables: Vec<TableChange>,
+    },
+    /// The upgrade failed, or is not wanted any longer: the steps of the rollback follow.
+    RollbackStarted {
+        why: String,
     },
     /// The run will stop as soon as the effect under way has finished.
     Stopping {

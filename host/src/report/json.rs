@@ -5,7 +5,7 @@
 //!
 //! | `event` | further fields |
 //! |---|---|
-//! | `plan_made` | `plan`: `run`, `project`, `services` (changes), `steps` (`id`, `title`, `plugin`, `effects`: texts), `notes` |
+//! | `plan_made` | `plan`: `run`, `project`, `services` (changes), `steps` (`id`, `title`, `plugin`, `effects`: texts), `rollback` (steps), `notes` |
 //! | `run_started` | |
 //! | `step_started` | `step` (its id), `title`, `number` (from 1), `of` |
 //! | `step_finished` | `step`, `ms`, `report` (texts) |
@@ -13,13 +13,16 @@
 //! | `effect_started` | `step`, `effect` (its number), `function` (`docker.pull` …), `summary` |
 //! | `effect_finished` | `step`, `effect`, `ms` |
 //! | `effect_failed` | `step`, `effect`, `ms`, `error` |
+//! | `effect_answered` | `step`, `summary`: it had finished before the run was taken up again |
+//! | `writes_would_be_lost` | `tables` (`schema`, `name`, `rows_then`, `rows_now`, `inserted`, `updated`, `deleted`; each may be null) |
+//! | `rollback_started` | `why` |
 //! | `progress` | `what`, `done`, `total` (bytes; `total` may be null) |
 //! | `gate` | `service`, `state`: `gate` is `waiting` (`why`), `answering` (`answers`), `passed` or `failed` (`why`) |
 //! | `log` | `plugin`, `level` (`debug`, `info`, `warn`, `error`), `message` |
 //! | `incident` | `service`, `container`, `what` |
 //! | `diagnosis` | `service`, `containers` (`container`, `state`, `exit_code`, `out_of_memory`, `restarts`, `health_log`, `log`) |
 //! | `stopping` | `why` |
-//! | `run_finished` | `summary`: `ending` (`done`, `nothing_to_do`, `failed_untouched`, `failed`, `interrupted`), `ms`, `services` (changes), `downtimes` (`service`, `ms`; null: it has not come back), `backup` (`path`, `bytes`, `sha256`, `tables`, or null), `report`, `error`, `advice`, `record` |
+//! | `run_finished` | `summary`: `ending` (`done`, `nothing_to_do`, `denied`, `failed_untouched`, `rolled_back`, `failed`, `interrupted`), `ms`, `services` (changes), `downtimes` (`service`, `ms`; null: it has not come back), `backup` (`path`, `bytes`, `sha256`, `tables`, or null), `report`, `error`, `advice`, `record` |
 //!
 //! A change of a service is `service`, `before`, `before_digest` (may be null), `after`,
 //! `after_digest`. Readers should ignore events and fields that they do not know: such

@@ -145,6 +145,12 @@ fn told(event: &Event) -> Vec<String> {
         Event::Diagnosis { service, containers } => {
             lines_of(&table::diagnosis(service, containers))
         }
+        Event::EffectAnswered { summary, .. } => vec![format!("  done before: {summary}")],
+        Event::WritesWouldBeLost { tables } => {
+            let heading = "written since the backup, and not in it:".to_owned();
+            [heading].into_iter().chain(lines_of(&table::writes(tables))).collect()
+        }
+        Event::RollbackStarted { why } => vec![format!("ROLLING BACK: {why}")],
         Event::Stopping { why } => {
             vec![format!("stopping after the effect under way: {why}")]
         }
@@ -180,6 +186,9 @@ fn finished(summary: &Summary) -> String {
         Ending::Denied => format!("run DENIED after {time}, the installation was not changed"),
         Ending::FailedUntouched => {
             format!("run FAILED after {time}, the installation was not changed")
+        }
+        Ending::RolledBack => {
+            format!("run rolled back after {time}, the installation is as it was")
         }
         Ending::Failed => format!("run FAILED after {time}, the installation was changed"),
         Ending::Interrupted => format!("run interrupted after {time}"),

@@ -18,6 +18,7 @@ use super::paint::{self, Paint};
 use super::{Event, Reporter, table};
 use crate::capability::GateState;
 use crate::capability::conduct::Level;
+use crate::capability::sql::types::TableChange;
 use crate::text::one_line;
 
 /// Drawings a second at most.
@@ -122,6 +123,11 @@ impl View {
                 self.stage
                     .say(&format!("\n{}\n", table::diagnosis(service, containers).trim_end()));
             }
+            Event::WritesWouldBeLost { tables } => self.writes(tables),
+            Event::RollbackStarted { why } => {
+                let text = format!("Rolling back: {why}");
+                self.stage.say_marked(&self.stage.paint.warning("!"), &text);
+            }
             Event::Stopping { why } => self.stopping(why),
             Event::RunFinished { .. } => self.end_run(),
             _ => self.within_step(event),
@@ -132,6 +138,10 @@ impl View {
         let Some(step) = &mut self.step else { return };
         match event {
             Event::EffectStarted { effect, summary, .. } => step.effect_started(*effect, summary),
+            Event::EffectAnswered { summary, .. } => {
+                let mark = format!("  {}", self.stage.paint.dim("·"));
+                self.stage.say_marked(&mark, &format!("done before: {summary}"));
+            }
             Event::EffectFinished { effect, .. } => step.effect_finished(*effect),
             Event::EffectFailed { effect, error, .. } => step.effect_failed(*effect, error),
             Event::Progress { what, done, total } => step.progress(what, *done, *total),
@@ -187,6 +197,13 @@ impl View {
             Level::Error => paint.bad("!"),
         };
         self.stage.say_marked(&format!("  {mark}"), message);
+    }
+
+    /// A question may follow: nothing moves until the next step begins.
+    fn writes(&mut self, tables: &[TableChange]) {
+        self.step = None;
+        let text = format!("Written since the backup, and not in it:\n{}", table::writes(tables));
+        self.stage.say(text.trim_end());
     }
 
     fn end_run(&mut self) {

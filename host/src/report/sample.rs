@@ -58,6 +58,11 @@ pub fn plan() -> PlanView {
             ),
             step("verify", "Verify migrations and images", &[]),
         ],
+        rollback: vec![step(
+            "rollback/deploy/1",
+            "Recreate model-service as before",
+            &["recreate model-service on 0b303663679f"],
+        )],
         notes: vec![
             "db_migration is 0041 and has to be 0042 afterwards".into(),
             "gateway: the tag \"stable\" moves; what it names now is deployed, by its digest"

@@ -2,14 +2,16 @@
 
 mod closing;
 mod diagnosis;
+mod writes;
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use console::measure_text_width;
 
 pub use closing::summary;
 pub use diagnosis::diagnosis;
+pub use writes::writes;
 
-use super::event::{PlanView, ServiceChange};
+use super::event::{PlanView, ServiceChange, StepView};
 use super::format::{UNCHANGED, change, wrap};
 use super::paint::Paint;
 use crate::text::one_line;
@@ -36,7 +38,12 @@ pub fn plan(plan: &PlanView, width: usize, colour: bool) -> String {
     let title = format!("Plan for {}, run {}", one_line(&plan.project), one_line(&plan.run));
     let mut lines = vec![paper.paint.bold(&title), String::new()];
     services(&mut lines, &plan.services, images, paper);
-    steps(&mut lines, plan, images, paper);
+    lines.extend([String::new(), paper.paint.bold("Steps")]);
+    if plan.steps.is_empty() {
+        lines.push("  There is nothing to do.".into());
+    }
+    steps(&mut lines, &plan.steps, images, paper);
+    way_back(&mut lines, plan, images, paper);
     if !plan.notes.is_empty() {
         lines.extend([String::new(), paper.paint.bold("Notes")]);
         for note in &plan.notes {
@@ -139,13 +146,28 @@ fn common_directory(services: &[ServiceChange]) -> Option<&str> {
     (count(most) > 1 && most.len() > 8).then_some(most)
 }
 
-fn steps(lines: &mut Vec<String>, plan: &PlanView, images: Images, paper: Paper) {
-    lines.extend([String::new(), paper.paint.bold("Steps")]);
-    if plan.steps.is_empty() {
-        lines.push("  There is nothing to do.".into());
+fn way_back(lines: &mut Vec<String>, plan: &PlanView, images: Images, paper: Paper) {
+    if plan.rollback.is_empty() {
+        return;
     }
-    let several = plan.steps.windows(2).any(|pair| pair[0].plugin != pair[1].plugin);
-    for (index, step) in plan.steps.iter().enumerate() {
+    let heading = paper.paint.bold("If it fails, or on tessallite-up rollback");
+    lines.extend([String::new(), heading]);
+    steps(lines, &plan.rollback, images, paper);
+}
+
+/// The rollback of a plan, for an operator who is about to go back.
+pub fn rollback(plan: &PlanView, width: usize, colour: bool) -> String {
+    let paper = Paper { width: width.max(NARROWEST), paint: Paint::new(colour) };
+    let images = Images::of(&plan.services);
+    let title = format!("Rollback of run {}, {}", one_line(&plan.run), one_line(&plan.project));
+    let mut lines = vec![paper.paint.bold(&title), String::new()];
+    steps(&mut lines, &plan.rollback, images, paper);
+    lines.join("\n") + "\n"
+}
+
+fn steps(lines: &mut Vec<String>, steps: &[StepView], images: Images, paper: Paper) {
+    let several = steps.windows(2).any(|pair| pair[0].plugin != pair[1].plugin);
+    for (index, step) in steps.iter().enumerate() {
         let title = match several {
             true => format!("{} (by {})", step.title, step.plugin),
             false => step.title.clone(),

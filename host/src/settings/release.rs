@@ -18,6 +18,9 @@ pub struct Release {
     /// The oldest version that it upgrades from.
     #[serde(alias = "upgrades_from")]
     pub oldest: Option<String>,
+    /// The services of before run on its database, too: a rollback leaves the database.
+    #[serde(default)]
+    pub keeps_compatibility: bool,
     #[serde(default)]
     images: BTreeMap<String, Image>,
 }

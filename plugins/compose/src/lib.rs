@@ -11,6 +11,7 @@ mod options;
 mod plan;
 mod preflight;
 mod reference;
+mod rollback;
 mod schemas;
 mod survey;
 mod targets;
@@ -37,10 +38,15 @@ impl Procedure for Compose {
         .request("docker.pull", "pull the images before any service stops")
         .request("docker.pin", "write the new images into the project's files")
         .request("docker.deploy", "recreate the services, level by level")
+        .request("docker.unpin", "rollback: put the project's files back")
+        .request("docker.revert", "rollback: recreate the services on the images of before")
+        .request("docker.stop", "stop the services before the database goes back")
         .request("sql.get-database", "check the server's version and the size of a dump")
         .request("sql.query", "read the migration of every schema, before and after")
         .request("sql.get-dump-target", "check the space for the backup")
         .request("sql.dump", "back up the database before anything changes")
+        .request("sql.compare", "rollback: see whether the upgrade has changed the database")
+        .request("sql.restore", "rollback: bring the database back if it has")
         .request("http.get", "ask the services for their health")
     }
 
@@ -53,9 +59,17 @@ impl Procedure for Compose {
         Ok(plan::make(request, upgrade, &survey, &targets, &options).into())
     }
 
+    fn make_rollback(request: &Request, upgrade: &Plan) -> Result<Proposal, Refusal> {
+        let options = Options::of(request).map_err(Refusal::Usage)?;
+        Ok(rollback::make(request, upgrade, &options)?.into())
+    }
+
     fn apply(request: &Request, step: &Step, facts: &[Fact]) -> Result<Outcome, Error> {
         let options = Options::of(request).map_err(Error::Invalid)?;
         let facts = Facts(facts);
+        if let Some(back) = rollback::apply(request, step, facts, &options) {
+            return back;
+        }
         match step.id.as_str() {
             plan::SOAK => {
                 soak(options.soak_s);

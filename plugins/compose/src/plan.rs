@@ -16,6 +16,7 @@ use crate::schemas;
 use crate::survey::Survey;
 use crate::targets::Target;
 
+pub const QUIESCE: &str = "quiesce";
 pub const SOAK: &str = "soak";
 pub const VERIFY: &str = "verify";
 
@@ -27,7 +28,10 @@ pub const IMAGE: &str = "image.";
 pub const PEERS_UNTIL: &str = "peers-until.";
 
 /// A dump or a pull is given a day: it is stalls that end them, not their size.
-const A_DAY_S: u32 = 86_400;
+pub const A_DAY_S: u32 = 86_400;
+
+/// A dump is faster where nothing else runs.
+const QUIESCED_BYTES_A_SECOND: u64 = 40 << 20;
 
 pub fn make(
     request: &Request,
@@ -36,11 +40,15 @@ pub fn make(
     targets: &[Target],
     options: &Options,
 ) -> Plan {
-    let mut plan = Plan::new().step(backup(request)).step(pull(targets));
+    let levels = deploy_levels(survey, targets, options);
+    let mut plan = Plan::new();
+    if options.quiesce {
+        plan = plan.step(quiesce(&levels)).note(downtime_of_quiescence(survey));
+    }
+    plan = plan.step(backup(request)).step(pull(targets));
     if let Some(pin) = pin(targets) {
         plan = plan.step(pin);
     }
-    let levels = deploy_levels(survey, targets, options);
     for (number, level) in levels.iter().enumerate() {
         plan = plan.step(deploy(number + 1, level, targets, options));
     }
@@ -55,6 +63,27 @@ pub fn make(
         plan = plan.fact(&format!("{PEERS_UNTIL}{service}"), format!("deploy/{}", levels.len()));
     }
     remember(plan, survey, targets)
+}
+
+/// Dependents first, as they are not to miss what they depend on.
+fn quiesce(levels: &[Vec<String>]) -> Step {
+    let services = levels.iter().rev().flatten().cloned().collect();
+    let stop = docker::StopChange { services, unless_on: Vec::new() };
+    Step::new(QUIESCE, "Stop the services, so that the backup has every write")
+        .effect(Effect::DockerStop(stop))
+        .timeout_s(A_DAY_S)
+}
+
+/// What `quiesce` costs: at the speed that a dump has on a slow machine.
+fn downtime_of_quiescence(survey: &Survey) -> String {
+    let seconds = match &survey.database {
+        Ok(database) => 1 + database.bytes / QUIESCED_BYTES_A_SECOND,
+        Err(_) => 1,
+    };
+    format!(
+        "quiesce: no service answers from before the backup until it is recreated: about {seconds} s \
+         for the backup, then the pull of the images, then each service's own start"
+    )
 }
 
 fn backup(request: &Request) -> Step {
@@ -135,11 +164,18 @@ fn deploy(number: usize, level: &[String], targets: &[Target], options: &Options
 /// The gates of a step: one for each service that it deploys; at the last deployment also
 /// those that could not be healthy in full before.
 pub fn gates(step: &Step, facts: Facts, options: &Options) -> Vec<Gate> {
-    let deployed = step.effects.iter().filter_map(|effect| match effect {
-        Effect::DockerDeploy(change) => Some(&change.services),
-        _ => None,
-    });
-    let mut names: Vec<&str> = deployed.flatten().map(|d| d.service.as_str()).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for effect in &step.effects {
+        match effect {
+            Effect::DockerDeploy(change) => {
+                names.extend(change.services.iter().map(|deployed| deployed.service.as_str()));
+            }
+            Effect::DockerRevert(change) => {
+                names.extend(change.services.iter().map(|former| former.service.as_str()));
+            }
+            _ => {}
+        }
+    }
     for (service, until) in facts.below(PEERS_UNTIL) {
         if until == step.id && !names.contains(&service) {
             names.push(service);

@@ -8,6 +8,7 @@ use tessallite_up_sdk::{docker, health, host};
 use crate::migration;
 use crate::options::Options;
 use crate::plan::{HEALTH_PORT, IMAGE, TELLS_MIGRATION};
+use crate::rollback::FORMER;
 use crate::schemas::{self, Revisions};
 
 /// How long a migration may be told as null, or not at all, after the gates.
@@ -26,6 +27,69 @@ pub fn verify(request: &Request, facts: Facts, options: &Options) -> Result<Outc
         outcome = outcome.line(format!("db_migration is {migration}"));
     }
     Ok(outcome)
+}
+
+/// After a rollback: the images by their IDs, the migration as it was told, every schema.
+///
+/// # Errors
+/// `Failed` with what is not as it was.
+pub fn is_as_before(facts: Facts, options: &Options) -> Result<Outcome, Error> {
+    former_images(facts)?;
+    let deadline = host::elapsed() + PATIENCE_MS;
+    while let Err(why) = tells_as_before(facts, options) {
+        if host::elapsed() >= deadline {
+            return Err(Error::Failed(why));
+        }
+        host::sleep(PAUSE_MS);
+    }
+    let (before, now) = (schemas::remembered(facts), schemas::read(options.migration_table)?);
+    let moved: Vec<String> = before
+        .iter()
+        .filter(|(schema, old)| now.get(*schema) != Some(*old))
+        .map(|(schema, old)| {
+            let now = now.get(schema).map_or("nothing", String::as_str);
+            format!("{schema} is at {now}, not at {old}")
+        })
+        .collect();
+    if moved.is_empty() {
+        return Ok(Outcome::default().line("images and migrations are those of before"));
+    }
+    Err(Error::Failed(moved.join("; ")))
+}
+
+/// # Errors
+/// `Failed` with what does not run, or runs something else.
+pub fn former_images(facts: Facts) -> Result<(), Error> {
+    let services = docker::list_services()?;
+    let mut wrong = Vec::new();
+    for (name, image_id) in facts.below(FORMER) {
+        let Some(service) = services.iter().find(|service| service.name == name) else {
+            wrong.push(format!("{name} is gone from the project"));
+            continue;
+        };
+        if let Some(why) = gate::not_running_well(service) {
+            wrong.push(format!("{name}: {why}"));
+        } else if let Some(other) = service.containers.iter().find(|c| c.image_id != image_id) {
+            wrong.push(format!("{} runs {}, not {image_id}", other.name, other.image_id));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Failed(wrong.join("; "))) }
+}
+
+/// What each service told of its migration before, it tells again.
+fn tells_as_before(facts: Facts, options: &Options) -> Result<(), String> {
+    let told = ask(facts, options);
+    for (service, before) in facts.below(TELLS_MIGRATION).filter(|(_, before)| !before.is_empty()) {
+        match told.get(service) {
+            Some(Ok(now)) if now == before => {}
+            Some(Ok(now)) => {
+                return Err(format!("{service} tells the migration {now}, not {before}"));
+            }
+            Some(Err(why)) => return Err(format!("{service}: {why}")),
+            None => return Err(format!("{service} was not asked")),
+        }
+    }
+    Ok(())
 }
 
 fn images(facts: Facts) -> Result<(), Error> {

@@ -12,6 +12,8 @@ pub fn carry_out(effect: &Effect) -> Result<(), Error> {
         Effect::DockerPull(change) => docker::pull(change),
         Effect::DockerPin(change) => docker::pin(change),
         Effect::DockerDeploy(change) => docker::deploy(change),
+        Effect::DockerUnpin(change) => docker::unpin(change),
+        Effect::DockerRevert(change) => docker::revert(change),
         Effect::DockerStop(change) => docker::stop(change),
         Effect::DockerExec(change) => docker::exec(change).map(drop),
         Effect::RunDeploy(change) => gcloud::deploy(change),
@@ -20,6 +22,7 @@ pub fn carry_out(effect: &Effect) -> Result<(), Error> {
         Effect::InstanceRestore(change) => gcloud::restore_backup(change),
         Effect::SqlExecute(change) => sql::execute(change).map(drop),
         Effect::SqlDump(change) => sql::dump(change).map(drop),
+        Effect::SqlRestore(change) => sql::restore(change).map(drop),
         Effect::HttpSend(change) => http::send(change).map(drop),
     }
 }

@@ -180,6 +180,7 @@ impl Request {
             version: Some(version.into()),
             migration: None,
             oldest: None,
+            keeps_compatibility: false,
             images: Vec::new(),
         };
         Self {

@@ -97,6 +97,18 @@ pub trait Procedure {
     /// Why nothing is planned; `?` turns a failed call into one.
     fn make_plan(request: &Request) -> Result<Proposal, Refusal>;
 
+    /// The way back from the upgrade that has just been planned, from the middle of any of
+    /// its steps or from its end. `upgrade` has the steps of all plugins, and this one's
+    /// facts. Reads only; what has to be known of the installation as it is now goes into
+    /// the steps and facts. The default adds nothing: for the first plugin, that means that
+    /// there is no way back.
+    ///
+    /// # Errors
+    /// Why there is no plan: then nothing is upgraded either.
+    fn make_rollback(_request: &Request, _upgrade: &Plan) -> Result<Proposal, Refusal> {
+        Ok(Extension::new().into())
+    }
+
     /// Carries out one of this plugin's own steps. MUST be safe to call again from
     /// its start. The default carries out the step's effects in their order.
     ///
@@ -130,6 +142,13 @@ macro_rules! export {
                 ) -> Result<$crate::Proposal, $crate::Refusal> {
                     $crate::report_panics();
                     <$procedure as $crate::Procedure>::make_plan(&request)
+                }
+                fn make_rollback(
+                    request: $crate::Request,
+                    upgrade: $crate::Plan,
+                ) -> Result<$crate::Proposal, $crate::Refusal> {
+                    $crate::report_panics();
+                    <$procedure as $crate::Procedure>::make_rollback(&request, &upgrade)
                 }
                 fn apply(
                     request: $crate::Request,

@@ -58,6 +58,7 @@ async fn connect(places: &Places, backup_dir: &Path) -> Result<Installation> {
     };
     let target = Target {
         location,
+        state_dir: backup_dir.join("state"),
         backup_dir: backup_dir.join("ours"),
         origins: Vec::new(),
         connections: BTreeMap::new(),

@@ -132,7 +132,13 @@ fn caller() -> Caller {
 
 fn request() -> Request {
     let calls = Setting { name: "calls".to_owned(), value: READS.to_string() };
-    let upgrade = Upgrade { version: None, migration: None, oldest: None, images: Vec::new() };
+    let upgrade = Upgrade {
+        version: None,
+        migration: None,
+        oldest: None,
+        keeps_compatibility: false,
+        images: Vec::new(),
+    };
     Request {
         run: "bench".to_owned(),
         intent: Intent::Upgrade(upgrade),

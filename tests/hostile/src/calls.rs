@@ -2,13 +2,13 @@
 //! make sense on a documented installation.
 
 use tessallite_up_sdk::docker::{
-    DeployChange, ExecChange, ImageChange, PinChange, PinnedImage, PullChange, ServiceImage,
-    StopChange,
+    DeployChange, ExecChange, FormerImage, ImageChange, PinChange, PinnedImage, PullChange,
+    RevertChange, ServiceImage, StopChange, UnpinChange,
 };
 use tessallite_up_sdk::gcloud::{BackupChange, RestoreChange, RevisionChange, RouteChange};
 use tessallite_up_sdk::http::{Endpoint, SendChange, ServicePort};
 use tessallite_up_sdk::prelude::*;
-use tessallite_up_sdk::sql::{DumpChange, ExecuteChange};
+use tessallite_up_sdk::sql::{DumpChange, ExecuteChange, RestoreWhen};
 
 const SERVICE: &str = "gateway";
 const DATABASE: &str = "internal";
@@ -23,6 +23,8 @@ const FUNCTIONS: &[&str] = &[
     "docker.pull",
     "docker.pin",
     "docker.deploy",
+    "docker.unpin",
+    "docker.revert",
     "docker.stop",
     "docker.exec",
     "gcloud.list-services",
@@ -36,8 +38,10 @@ const FUNCTIONS: &[&str] = &[
     "sql.query",
     "sql.get-dump-target",
     "sql.list-backups",
+    "sql.compare",
     "sql.execute",
     "sql.dump",
+    "sql.restore",
     "http.get",
     "http.send",
 ];
@@ -64,6 +68,7 @@ pub fn call(function: &str) -> Result<(), Error> {
         "sql.query" => sql::query(DATABASE, "SELECT 1", &[]).map(drop),
         "sql.get-dump-target" => sql::get_dump_target().map(drop),
         "sql.list-backups" => sql::list_backups().map(drop),
+        "sql.compare" => sql::compare("hostile", "alembic_version").map(drop),
         "http.get" => http::get(&endpoint(), "/api/health", 1_000).map(drop),
         change => carry_out(&effect(change)?),
     }
@@ -76,7 +81,13 @@ pub fn effect(function: &str) -> Result<Effect, Error> {
         "docker.pull" => Effect::DockerPull(PullChange { images: vec![image()] }),
         "docker.pin" => Effect::DockerPin(pin()),
         "docker.deploy" => Effect::DockerDeploy(DeployChange { services: services() }),
-        "docker.stop" => Effect::DockerStop(StopChange { services: vec![SERVICE.into()] }),
+        "docker.unpin" => Effect::DockerUnpin(UnpinChange { run: "hostile".into() }),
+        "docker.revert" => Effect::DockerRevert(RevertChange {
+            services: vec![FormerImage { service: SERVICE.into(), image_id: image().digest }],
+        }),
+        "docker.stop" => {
+            Effect::DockerStop(StopChange { services: vec![SERVICE.into()], unless_on: vec![] })
+        }
         "docker.exec" => Effect::DockerExec(ExecChange {
             service: SERVICE.into(),
             argv: vec!["touch".into(), "/tmp/hostile".into()],
@@ -104,6 +115,12 @@ pub fn effect(function: &str) -> Result<Effect, Error> {
         "sql.dump" => {
             Effect::SqlDump(DumpChange { connection: DATABASE.into(), label: "hostile".into() })
         }
+        "sql.restore" => Effect::SqlRestore(sql::RestoreChange {
+            label: "hostile".into(),
+            into: "hostile".into(),
+            keep_as: "hostile_kept".into(),
+            when: RestoreWhen::Always,
+        }),
         "http.send" => Effect::HttpSend(SendChange {
             method: "POST".into(),
             endpoint: endpoint(),

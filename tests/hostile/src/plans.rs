@@ -62,7 +62,7 @@ fn misshapen(shape: &str, step: Step) -> Vec<Step> {
         }
         "too-many-effects" => vec![(0..1_001).fold(step, |step, n| {
             let services = vec![format!("s{n}")];
-            step.effect(Effect::DockerStop(docker::StopChange { services }))
+            step.effect(Effect::DockerStop(docker::StopChange { services, unless_on: vec![] }))
         })],
         _ => vec![step],
     }

@@ -83,6 +83,12 @@ impl From<types::Dependency> for wit::Dependency {
     }
 }
 
+impl From<wit::FormerImage> for types::FormerImage {
+    fn from(wit::FormerImage { service, image_id }: wit::FormerImage) -> Self {
+        Self { service, image_id }
+    }
+}
+
 impl From<types::RegistryImage> for wit::RegistryImage {
     fn from(image: types::RegistryImage) -> Self {
         let types::RegistryImage { reference, digest, platforms } = image;

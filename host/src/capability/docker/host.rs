@@ -11,7 +11,7 @@ use crate::capability::{Context, Error, Result};
 use crate::contract::Effect;
 use crate::contract::docker::{
     DeployChange, Engine, ExecChange, ExecOutput, Host, PinChange, PullChange, RegistryImage,
-    Service, StopChange,
+    RevertChange, Service, StopChange, UnpinChange,
 };
 use crate::contract::errors;
 
@@ -85,8 +85,9 @@ impl Host for Context {
     }
 
     async fn pin(&mut self, change: PinChange) -> Result<()> {
+        let run = self.run().to_owned();
         self.change(Effect::DockerPin(change.clone()), async move |s| {
-            pin::pin(&s.docker, change).await
+            pin::pin(&s.docker, &s.former_files, &run, change).await
         })
         .await
     }
@@ -102,9 +103,30 @@ impl Host for Context {
         .await
     }
 
+    async fn unpin(&mut self, change: UnpinChange) -> Result<()> {
+        self.change(Effect::DockerUnpin(change.clone()), async move |s| {
+            s.former_files.restore(&change.run).await?;
+            s.docker.forget_model().await;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn revert(&mut self, change: RevertChange) -> Result<()> {
+        let conduct = Arc::clone(self.conduct());
+        self.change(Effect::DockerRevert(change.clone()), async move |s| {
+            let formers: Vec<_> = change.services.into_iter().map(Into::into).collect();
+            let containers = s.docker.revert(&formers).await?;
+            conduct.notify(Notice::Deployed { containers });
+            Ok(())
+        })
+        .await
+    }
+
     async fn stop(&mut self, change: StopChange) -> Result<()> {
         self.change(Effect::DockerStop(change.clone()), async move |s| {
-            s.docker.stop(&change.services).await
+            let spared: Vec<_> = change.unless_on.into_iter().map(Into::into).collect();
+            s.docker.stop(&change.services, &spared).await
         })
         .await
     }

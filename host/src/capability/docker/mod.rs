@@ -2,8 +2,11 @@
 
 pub mod client;
 mod convert;
+mod former;
 mod host;
 mod pin;
 mod reference;
 mod rewrite;
 pub mod types;
+
+pub use former::FormerFiles;

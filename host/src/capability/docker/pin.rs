@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::client::Client;
+use super::former::FormerFiles;
 use super::rewrite::{self, Edit, Sources};
 use crate::capability::{Error, Result};
 use crate::contract::docker::{ImageChange, PinChange};
@@ -20,8 +21,16 @@ pub(super) async fn preview(client: &Client, change: PinChange) -> Result<Vec<St
 }
 
 /// Writes it, and takes it back unless Compose itself then reads what was wanted.
-pub(super) async fn pin(client: &Client, change: PinChange) -> Result<()> {
+///
+/// What it replaces is kept first, for the way back from `run`.
+pub(super) async fn pin(
+    client: &Client,
+    former: &FormerFiles,
+    run: &str,
+    change: PinChange,
+) -> Result<()> {
     let edits = plan(client, change.images.clone()).await?;
+    former.keep(run, &edits).await?;
     let apply = edits.clone();
     let written = blocking(move || rewrite::apply(&apply)).await;
     client.forget_model().await;

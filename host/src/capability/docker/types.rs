@@ -2,6 +2,7 @@
 //!
 //! Mirrors `wit/docker.wit`; what is more than that serves the host itself.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -105,12 +106,26 @@ pub struct ServiceImage {
     pub image: PinnedImage,
 }
 
+/// A service, and the image of its containers by ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerImage {
+    pub service: String,
+    pub image_id: String,
+}
+
 /// Bytes of one pull, over all layers that are known so far: `total` grows while the
 /// engine learns of more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PullProgress {
     pub done: u64,
     pub total: u64,
+}
+
+/// A container that is never started: its name is taken, and its labels say what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub id: String,
+    pub labels: BTreeMap<String, String>,
 }
 
 /// An image that a container used, and the local tag that now keeps it.

@@ -49,6 +49,33 @@ impl From<types::DumpTarget> for wit::DumpTarget {
     }
 }
 
+impl From<types::Comparison> for wit::Comparison {
+    fn from(comparison: types::Comparison) -> Self {
+        let types::Comparison { schema_differs, migration_moved, tables } = comparison;
+        let tables = tables.into_iter().map(Into::into).collect();
+        Self { schema_differs, migration_moved, tables }
+    }
+}
+
+impl From<types::TableChange> for wit::TableChange {
+    fn from(change: types::TableChange) -> Self {
+        let types::TableChange { schema, name, rows_then, rows_now, inserted, updated, deleted } =
+            change;
+        Self { schema, name, rows_then, rows_now, inserted, updated, deleted }
+    }
+}
+
+impl From<wit::RestoreChange> for types::Restore {
+    fn from(change: wit::RestoreChange) -> Self {
+        let wit::RestoreChange { label, into, keep_as, when } = change;
+        let if_changed = match when {
+            wit::RestoreWhen::Always => None,
+            wit::RestoreWhen::Changed(migration_table) => Some(migration_table),
+        };
+        Self { label, into, keep_as, if_changed }
+    }
+}
+
 impl From<types::Backup> for wit::Backup {
     fn from(backup: types::Backup) -> Self {
         let types::Backup { label, bytes, sha256, tables, started_at } = backup;

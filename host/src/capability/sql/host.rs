@@ -7,7 +7,8 @@ use crate::capability::conduct::Notice;
 use crate::capability::{Context, Result};
 use crate::contract::Effect;
 use crate::contract::sql::{
-    Backup, Database, DumpChange, DumpTarget, ExecuteChange, Host, Rows, Value,
+    Backup, Comparison, Database, DumpChange, DumpTarget, ExecuteChange, Host, RestoreChange,
+    Restored, Rows, Value,
 };
 
 impl Host for Context {
@@ -43,10 +44,31 @@ impl Host for Context {
         .await
     }
 
+    async fn compare(&mut self, label: String, migration_table: String) -> Result<Comparison> {
+        self.read("sql.compare", async |s| {
+            Ok(s.backups.compare(&label, &migration_table).await?.into())
+        })
+        .await
+    }
+
     async fn execute(&mut self, change: ExecuteChange) -> Result<u64> {
         self.change(Effect::SqlExecute(change.clone()), async move |s| {
             let params: Vec<types::Value> = change.params.into_iter().map(Into::into).collect();
             s.sql.execute(&change.connection, &change.statement, &params).await
+        })
+        .await
+    }
+
+    async fn restore(&mut self, change: RestoreChange) -> Result<Restored> {
+        let conduct = Arc::clone(self.conduct());
+        self.change(Effect::SqlRestore(change.clone()), async move |s| {
+            let progress = |Progress { done, estimate }| {
+                let what = "restore".to_owned();
+                conduct.notify(Notice::Progress { what, done, total: Some(estimate.max(done)) });
+            };
+            let agreed = |lost| conduct.agree_to_loss(lost);
+            let restored = s.backups.restore(&change.into(), &agreed, &progress).await?;
+            Ok(Restored { restored })
         })
         .await
     }

@@ -6,13 +6,14 @@ use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::error::{Error, Result};
+use crate::capability::sql::contents::Contents;
 use crate::capability::sql::types::{Backup, Facts, Listing};
 use crate::text::one_line;
 
 /// Raised when an older program would misread the manifest.
 const FORMAT: u32 = 1;
 /// More than any manifest has.
-const LONGEST: u64 = 1 << 20;
+const LONGEST: u64 = 64 << 20;
 const ENDING: &str = ".json";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,10 @@ pub struct Manifest {
     /// Of the file, in hexadecimal.
     pub sha256: String,
     pub tables: u32,
+    /// What the database held, in the dump's own snapshot. Dumps of older versions do not
+    /// tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
     /// What the caller knew about the product at that time.
     #[serde(default)]
     pub facts: Facts,
@@ -155,6 +160,7 @@ mod tests {
             bytes: 3,
             sha256: "00".into(),
             tables: 1,
+            contents: None,
             facts: Facts::new(),
         }
     }

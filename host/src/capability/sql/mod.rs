@@ -1,6 +1,7 @@
 //! The sql capability: statements and dumps of the installation's PostgreSQL.
 
 pub mod client;
+mod contents;
 mod convert;
 pub mod dump;
 mod host;

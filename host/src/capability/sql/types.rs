@@ -51,6 +51,41 @@ pub struct Backup {
     pub started_at: String,
 }
 
+/// What has become of a table since a backup.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TableChange {
+    pub schema: String,
+    pub name: String,
+    /// Absent where the table was not there.
+    pub rows_then: Option<u64>,
+    pub rows_now: Option<u64>,
+    /// Rows written since, as the server counts them; absent where it has lost count.
+    pub inserted: Option<u64>,
+    pub updated: Option<u64>,
+    pub deleted: Option<u64>,
+}
+
+/// What has become of the database since a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    pub schema_differs: bool,
+    pub migration_moved: bool,
+    /// Those that were written to, came or went.
+    pub tables: Vec<TableChange>,
+}
+
+/// How a backup is brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restore {
+    pub label: String,
+    /// The name under which it is restored before it takes the database's own.
+    pub into: String,
+    /// The name that the database of now is kept under.
+    pub keep_as: String,
+    /// Only where the schema differs, or the rows of a table of this name do.
+    pub if_changed: Option<String>,
+}
+
 /// The backups of a directory, and what had to be passed over there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {

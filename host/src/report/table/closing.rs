@@ -42,6 +42,9 @@ fn heading(summary: &Summary, paint: Paint) -> String {
         Ending::FailedUntouched => {
             paint.bad(&format!("✗ Failed after {time}; the installation was not changed"))
         }
+        Ending::RolledBack => {
+            paint.warning(&format!("! Rolled back after {time}; the installation is as it was"))
+        }
         Ending::Failed => {
             paint.bad(&format!("✗ Failed after {time}; the installation was changed"))
         }

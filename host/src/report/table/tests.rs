@@ -35,6 +35,10 @@ fn the_plan_at_80_columns() {
       4. Verify migrations and images
            changes nothing
 
+    If it fails, or on tessallite-up rollback
+      1. Recreate model-service as before
+         - recreate model-service on 0b303663679f
+
     Notes
       - db_migration is 0041 and has to be 0042 afterwards
       - gateway: the tag "stable" moves; what it names now is deployed, by its
@@ -72,6 +76,10 @@ fn the_plan_at_60_columns() {
          - recreate model-service, query-router
       4. Verify migrations and images
            changes nothing
+
+    If it fails, or on tessallite-up rollback
+      1. Recreate model-service as before
+         - recreate model-service on 0b303663679f
 
     Notes
       - db_migration is 0041 and has to be 0042 afterwards
@@ -136,6 +144,7 @@ fn an_empty_plan() {
         project: "p".into(),
         services: vec![],
         steps: vec![],
+        rollback: vec![],
         notes: vec![],
     };
     assert_snapshot!(plan(&empty, 80, false), @r#"
@@ -211,6 +220,7 @@ fn every_ending_has_a_heading() {
         Ending::NothingToDo,
         Ending::Denied,
         Ending::FailedUntouched,
+        Ending::RolledBack,
         Ending::Failed,
         Ending::Interrupted,
     ];
@@ -219,6 +229,7 @@ fn every_ending_has_a_heading() {
     ✓ There was nothing to do
     ✗ Denied after 1 min 52 s; the installation was not changed
     ✗ Failed after 1 min 52 s; the installation was not changed
+    ! Rolled back after 1 min 52 s; the installation is as it was
     ✗ Failed after 1 min 52 s; the installation was changed
     ! Interrupted after 1 min 52 s
     "#);

@@ -1,5 +1,6 @@
 //! Running the operator's `docker` and `docker compose`.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -61,6 +62,18 @@ impl Compose {
             "docker compose config, run in {}, shows the same; mend the file that it is about",
             self.location.project_dir.display()
         )))
+    }
+
+    /// By service, what Compose compares a container's label with.
+    ///
+    /// Errors: `Invalid` when Compose does not accept the project.
+    pub(super) async fn hashes(&self) -> Result<BTreeMap<String, String>> {
+        let printed = self.read("reading the Compose project", &["config", "--hash", "*"]).await?;
+        let pair = |line: &str| {
+            let (service, hash) = line.trim().split_once(' ')?;
+            Some((service.to_owned(), hash.trim().to_owned()))
+        };
+        Ok(printed.lines().filter_map(pair).collect())
     }
 
     /// Runs a command that changes something, and waits until it is done. It goes on

@@ -19,6 +19,8 @@ use crate::capability::error::{Error, Result};
 pub(super) const PROJECT_LABEL: &str = "com.docker.compose.project";
 pub(super) const SERVICE_LABEL: &str = "com.docker.compose.service";
 pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff=False";
+/// Of the configuration that Compose created the container from.
+pub(super) const HASH_LABEL: &str = "com.docker.compose.config-hash";
 const NUMBER_LABEL: &str = "com.docker.compose.container-number";
 
 /// A container of the project, as the engine describes it.
@@ -31,6 +33,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    pub(super) fn label(&self, name: &str) -> Option<&str> {
+        let labels = self.details.config.as_ref()?.labels.as_ref()?;
+        labels.get(name).map(String::as_str)
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.container.state == ContainerState::Running
     }

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Client;
-use super::containers::Found;
+use super::containers::{Found, HASH_LABEL};
 use super::images::Pinned;
-use super::model::ServiceModel;
+use super::model::{Model, ServiceModel};
 use crate::capability::docker::reference::Reference;
-use crate::capability::docker::types::{DeployedContainer, ServiceImage};
+use crate::capability::docker::types::{DeployedContainer, FormerImage, ServiceImage};
 use crate::capability::error::{Error, Result};
 
 /// What a deployment has to come to, for one service.
 struct Goal<'a> {
     service: &'a str,
-    pinned: Pinned,
-    /// The engine's ID of the pinned image.
+    /// As the project's files name the image, for messages.
+    image: String,
+    /// The engine's ID of the image.
     image_id: String,
 }
 
@@ -38,11 +39,95 @@ impl Client {
             let modelled = Self::modelled(&model, &wanted.service)?;
             goals.push(self.prepare(wanted, modelled).await?);
         }
-        let before = self.containers(&model.project).await?;
-        let args = up_args(&goals, &before);
+        self.recreate(&model.project, &goals).await
+    }
+
+    /// As [`Client::up`], on images that were in use before: each reference of the
+    /// project's files names its image on this engine from then on.
+    ///
+    /// Errors: `NotFound` when an image is not on the engine any more, `Conflict` when the
+    /// files have a digest of another image, `Failed` when Compose fails.
+    pub async fn revert(&self, formers: &[FormerImage]) -> Result<Vec<DeployedContainer>> {
+        self.forget_model().await;
+        let names: Vec<&str> = formers.iter().map(|former| former.service.as_str()).collect();
+        let model = self.check_services(&names).await?;
+        let mut goals = Vec::new();
+        for former in formers {
+            let modelled = Self::modelled(&model, &former.service)?;
+            goals.push(self.name_again(former, modelled).await?);
+        }
+        self.recreate(&model.project, &goals).await
+    }
+
+    /// The containers of these services, as if they had been deployed before.
+    pub async fn deployed(&self, services: &[String]) -> Result<Vec<DeployedContainer>> {
+        let mut deployed = Vec::new();
+        for service in services {
+            deployed.extend(self.containers_of(service).await?.into_iter().map(|found| {
+                let (id, name) = (found.container.id, found.container.name);
+                DeployedContainer { service: service.clone(), id, name, fresh: false }
+            }));
+        }
+        Ok(deployed)
+    }
+
+    async fn recreate(&self, project: &str, goals: &[Goal<'_>]) -> Result<Vec<DeployedContainer>> {
+        let names: Vec<&str> = goals.iter().map(|goal| goal.service).collect();
+        let before = self.containers(project).await?;
+        let alone = !self.leaves_dependencies_alone(goals, &before).await?;
+        let args = up_args(goals, &before, alone);
         self.inner.compose.change(&format!("recreating {}", names.join(", ")), &args).await?;
-        let after = self.containers(&model.project).await?;
-        verify(&goals, &before, after)
+        let after = self.containers(project).await?;
+        verify(goals, &before, after)
+    }
+
+    /// Whether Compose would leave all that these services depend on as it is.
+    ///
+    /// With `--no-deps`, Compose forgets the dependencies of a service, and with them a part
+    /// of the digest by which it later sees whether a container is up to date: the next
+    /// plain `docker compose up` would recreate them all. So it is only told so where a
+    /// dependency is not as its files say, and must not be touched.
+    async fn leaves_dependencies_alone(
+        &self,
+        goals: &[Goal<'_>],
+        before: &[Found],
+    ) -> Result<bool> {
+        let model = self.model().await?;
+        let hashes = self.inner.compose.hashes().await?;
+        for name in dependencies(&model, goals) {
+            let reference = model.services.get(&name).map_or("", |service| service.image.as_str());
+            let image = self.image(reference).await?.and_then(|image| image.id);
+            let hash = hashes.get(&name).map(String::as_str);
+            if !is_current(&name, before, hash, image.as_deref()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A tag that has moved on leads to the former image again.
+    async fn name_again<'a>(
+        &self,
+        former: &'a FormerImage,
+        modelled: &ServiceModel,
+    ) -> Result<Goal<'a>> {
+        let FormerImage { service, image_id } = former;
+        if self.image(image_id).await?.and_then(|image| image.id).as_ref() != Some(image_id) {
+            return Err(Error::not_found(format!(
+                "the former image {image_id} of {service} is not on the engine any more"
+            ))
+            .hint(format!("pull it again by its digest, and tag it as {}", modelled.image)));
+        }
+        let reference = Reference::parse(&modelled.image)?;
+        self.tag(image_id, &reference).await?;
+        let named = self.image(reference.as_str()).await?.and_then(|image| image.id);
+        if named.as_ref() != Some(image_id) {
+            return Err(Error::conflict(format!(
+                "the project's files say {reference} for {service}, which is {}, not {image_id}",
+                named.as_deref().unwrap_or("not on the engine")
+            )));
+        }
+        Ok(Goal { service, image: modelled.image.clone(), image_id: image_id.clone() })
     }
 
     /// The files must say the image of the change, and its tag must name that image:
@@ -67,15 +152,22 @@ impl Client {
             )));
         };
         self.tag(&image_id, &pinned.reference).await?;
-        Ok(Goal { service, pinned, image_id })
+        Ok(Goal { service, image: pinned.by_digest(), image_id })
     }
 
-    /// Afterwards none of the services runs; each had its own grace period.
+    /// Afterwards none of the services runs, but for those all of whose containers use the
+    /// image that they are spared for; each had its own grace period.
     ///
     /// Errors: `Failed` when Compose fails or a container goes on.
-    pub async fn stop(&self, services: &[String]) -> Result<()> {
+    pub async fn stop(&self, services: &[String], spared: &[FormerImage]) -> Result<()> {
         let names: Vec<&str> = services.iter().map(String::as_str).collect();
         let model = self.check_services(&names).await?;
+        let found = self.containers(&model.project).await?;
+        let names: Vec<&str> =
+            names.into_iter().filter(|name| !is_spared(name, &found, spared)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
         let doing = format!("stopping {}", names.join(", "));
         let args = ["stop", "--"].into_iter().chain(names.iter().copied()).map(str::to_owned);
         self.inner.compose.change(&doing, &args.collect::<Vec<_>>()).await?;
@@ -91,6 +183,40 @@ impl Client {
     }
 }
 
+/// All that these services depend on, themselves left out.
+fn dependencies(model: &Model, goals: &[Goal<'_>]) -> Vec<String> {
+    let mut open: Vec<&str> = goals.iter().map(|goal| goal.service).collect();
+    let mut seen: BTreeSet<&str> = open.iter().copied().collect();
+    let mut found = Vec::new();
+    while let Some(name) = open.pop() {
+        let depends_on = model.services.get(name).map(|s| s.depends_on.as_slice());
+        for needed in depends_on.unwrap_or_default() {
+            if seen.insert(&needed.service) {
+                found.push(needed.service.clone());
+                open.push(&needed.service);
+            }
+        }
+    }
+    found
+}
+
+/// The service runs as the files and the engine's names of images say now.
+fn is_current(service: &str, found: &[Found], hash: Option<&str>, image: Option<&str>) -> bool {
+    let own: Vec<&Found> = found.iter().filter(|found| found.service == service).collect();
+    let as_now = |found: &&Found| {
+        found.is_running()
+            && found.label(HASH_LABEL) == hash
+            && Some(found.container.image_id.as_str()) == image
+    };
+    !own.is_empty() && own.iter().all(as_now)
+}
+
+fn is_spared(service: &str, found: &[Found], spared: &[FormerImage]) -> bool {
+    let image = spared.iter().find(|former| former.service == service);
+    let mut own = found.iter().filter(|found| found.service == service);
+    image.is_some_and(|former| own.all(|found| found.container.image_id == former.image_id))
+}
+
 /// Both may be spelled differently, such as with or without `docker.io`.
 fn says(model: &str, pinned: &Pinned) -> bool {
     let Ok(model) = Reference::parse(model) else { return false };
@@ -104,10 +230,12 @@ fn says(model: &str, pinned: &Pinned) -> bool {
         && (model.digest().is_some() || tag(&model) == tag(wanted))
 }
 
-fn up_args(goals: &[Goal<'_>], before: &[Found]) -> Vec<String> {
-    let mut args: Vec<String> = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never"]
-        .map(str::to_owned)
-        .to_vec();
+fn up_args(goals: &[Goal<'_>], before: &[Found], alone: bool) -> Vec<String> {
+    let mut args: Vec<String> =
+        ["up", "--detach", "--no-build", "--pull", "never"].map(str::to_owned).to_vec();
+    if alone {
+        args.push("--no-deps".to_owned());
+    }
     let counts = counts(before);
     for goal in goals {
         if let Some(count) = counts.get(goal.service) {
@@ -147,7 +275,7 @@ fn verify(
                 wrong.container.name,
                 wrong.container.image_id,
                 goal.image_id,
-                goal.pinned.by_digest(),
+                goal.image,
             )));
         }
     }

@@ -13,7 +13,7 @@ use crate::text::printable;
 const MOST_LINES: u32 = 1000;
 const DIAGNOSIS_LINES: u32 = 20;
 /// One line can be of any length.
-const MOST_BYTES: usize = 1 << 20;
+pub(super) const MOST_BYTES: usize = 1 << 20;
 const HEALTH_OUTPUT: usize = 500;
 
 impl Client {
@@ -23,6 +23,10 @@ impl Client {
     /// Errors: `NotFound` when the model has no such service; `Failed` when the
     /// containers' logging driver cannot be read.
     pub async fn logs(&self, service: &str, tail: u32) -> Result<String> {
+        self.last_lines(service, tail.min(MOST_LINES), MOST_BYTES).await
+    }
+
+    pub(super) async fn last_lines(&self, service: &str, tail: u32, most: usize) -> Result<String> {
         let found = self.containers_of(service).await?;
         let several = found.len() > 1;
         let mut text = String::new();
@@ -30,7 +34,7 @@ impl Client {
             if several {
                 text.push_str(&format!("==> {} <==\n", found.container.name));
             }
-            for line in self.log_lines(found, tail).await? {
+            for line in self.log_lines(found, tail, most).await? {
                 text.push_str(&line);
                 text.push('\n');
             }
@@ -45,7 +49,7 @@ impl Client {
         let mut diagnoses = Vec::new();
         for found in self.containers_of(service).await? {
             // The rest of the diagnosis is worth having without the log.
-            let log = match self.log_lines(&found, DIAGNOSIS_LINES).await {
+            let log = match self.log_lines(&found, DIAGNOSIS_LINES, MOST_BYTES).await {
                 Ok(lines) => lines,
                 Err(error) => vec![error.full_text()],
             };
@@ -54,11 +58,11 @@ impl Client {
         Ok(diagnoses)
     }
 
-    async fn log_lines(&self, found: &Found, tail: u32) -> Result<Vec<String>> {
+    async fn log_lines(&self, found: &Found, tail: u32, most: usize) -> Result<Vec<String>> {
         let options = LogsOptions {
             stdout: true,
             stderr: true,
-            tail: tail.min(MOST_LINES).to_string(),
+            tail: tail.to_string(),
             ..LogsOptions::default()
         };
         let mut pieces = self.docker().logs(&found.container.id, Some(options));
@@ -68,7 +72,7 @@ impl Client {
             let piece = piece.map_err(|error| failure::engine(doing(), error))?;
             bytes.extend_from_slice(piece.as_ref());
             // The end of a log is what matters.
-            keep_last(&mut bytes, MOST_BYTES);
+            keep_last(&mut bytes, most);
         }
         Ok(String::from_utf8_lossy(&bytes).lines().map(printable).collect())
     }

@@ -15,12 +15,14 @@ mod exec;
 mod failure;
 mod files;
 mod images;
+mod mark;
 mod model;
 mod progress;
 mod pull;
 mod registry;
 mod routes;
 mod services;
+mod support;
 mod watch;
 
 use std::collections::BTreeMap;

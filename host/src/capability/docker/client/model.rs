@@ -103,7 +103,7 @@ fn parse(text: &str) -> Result<RawModel> {
 
 /// Compose prints `$` as `$$`, so that its output could be read as a project again,
 /// and what is not set as null.
-fn unescape(value: &mut Value) {
+pub(super) fn unescape(value: &mut Value) {
     match value {
         Value::String(text) if text.contains("$$") => *text = text.replace("$$", "$"),
         Value::Array(items) => items.iter_mut().for_each(unescape),

@@ -49,6 +49,11 @@ impl Access {
         }))
     }
 
+    /// Into another database of the server.
+    pub(crate) fn elsewhere(&self, database: &str) -> Self {
+        Self { host: self.host, login: self.login.elsewhere(database) }
+    }
+
     pub(crate) fn database(&self) -> &str {
         &self.login.database
     }

@@ -10,6 +10,13 @@ pub(crate) struct Login {
     pub(crate) database: String,
 }
 
+impl Login {
+    /// Into another database.
+    pub(crate) fn elsewhere(&self, database: &str) -> Self {
+        Self { database: database.to_owned(), ..self.clone() }
+    }
+}
+
 /// The product's own user first: it owns the data, and need not be a superuser.
 pub(crate) fn for_statements(environment: &Environment) -> Vec<Login> {
     let mut logins = vec![product(environment), server(environment)];

@@ -1,8 +1,14 @@
 //! Dumps of the installation's database: made by `pg_dump` in the server's container,
 //! kept on this machine, believed only after they were read back.
 
+mod compare;
 mod compress;
+mod leftovers;
 mod partial;
+mod properties;
+mod restore;
+mod session;
+mod survey;
 mod target;
 mod toc;
 mod verify;
@@ -19,11 +25,15 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use self::compress::{Broken, Written};
+use self::leftovers::Leftovers;
 use self::partial::Partial;
+use self::session::Session;
+use self::survey::{Beside, schema_digest};
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
 use crate::capability::sql::client::{Client, INTERNAL};
+use crate::capability::sql::contents::Contents;
 use crate::capability::sql::locate::{Exit, Server};
 use crate::capability::sql::manifest::{self, Manifest};
 use crate::capability::sql::types::{Backup, DumpTarget, Facts, Listing, Progress, Value};
@@ -101,6 +111,38 @@ impl Dumps {
         }
     }
 
+    /// The manifest of a backup that is there.
+    ///
+    /// Errors: `NotFound` when there is none, `Failed` when its file is not whole.
+    async fn manifest(&self, label: &str) -> Result<Manifest> {
+        manifest::check_label(label)?;
+        let directory = self.directory.clone();
+        let label = label.to_owned();
+        blocking(move || {
+            let missing = || Error::not_found(format!("there is no backup {label:?}"));
+            let opened = match Dir::open_ambient_dir(&directory, ambient_authority()) {
+                Ok(opened) => opened,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(missing()),
+                Err(e) => return Err(missing().because(e)),
+            };
+            let manifest = Manifest::read(&opened, &label)?.ok_or_else(missing)?;
+            manifest.check_size(&opened)?;
+            Ok(manifest)
+        })
+        .await
+    }
+
+    fn server(&self) -> Result<&Arc<dyn Server>> {
+        self.server.as_ref().ok_or_else(|| Error::failed("there is no database here"))
+    }
+
+    /// A way in as the server's own first user, and what the statements print.
+    async fn log_in(&self, statements: &[&str]) -> Result<(Access, String)> {
+        let server = self.server()?.as_ref();
+        let logins = login::for_dumps(&server.environment().await?);
+        Access::find(server, logins, statements).await
+    }
+
     pub async fn backups(&self) -> Result<Listing> {
         let directory = self.directory.clone();
         blocking(move || match Dir::open_ambient_dir(&directory, ambient_authority()) {
@@ -142,7 +184,7 @@ impl Dumps {
         let before = Census::read(&counted)?;
         let partial = Partial::new(directory, label);
         let work = self.write(server, &access, &partial, before.bytes, progress);
-        let written = work.await.inspect_err(|_| partial.remove())?;
+        let (written, contents) = work.await.inspect_err(|_| partial.remove())?;
         let checked = self.check(server.as_ref(), &access, &partial, &written, &before).await;
         let tables = checked.inspect_err(|_| partial.remove())?;
         let manifest = Manifest {
@@ -156,6 +198,7 @@ impl Dumps {
             bytes: written.bytes,
             sha256: written.sha256,
             tables,
+            contents: Some(contents),
             facts,
         };
         self.publish(partial, manifest).await
@@ -206,14 +249,19 @@ impl Dumps {
         partial: &Partial,
         estimate: u64,
         progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<Written> {
+    ) -> Result<(Written, Contents)> {
         let file = partial.create().map_err(|e| self.disk(e, 0))?;
+        let mut session = Session::begin(server.as_ref(), access, SESSION).await?;
+        let snapshot = session.ask("SELECT pg_export_snapshot();").await?.join("");
+        let beside = Beside::read(&mut session).await?;
+        let in_snapshot = format!("--snapshot={snapshot}");
         let argv = [
             "pg_dump",
             "--format=custom",
             "--compress=0",
             "--no-password",
             "--lock-wait-timeout=60s",
+            &in_snapshot,
         ];
         let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
         let exec = access.start(server.as_ref(), &argv, SESSION, "", None).await?;
@@ -225,17 +273,25 @@ impl Dumps {
                 progress(Progress { done, estimate });
             }
         };
-        let written =
-            compress::write(exec.stdout, file, counted).await.map_err(|broken| match broken {
-                Broken::Source(error) => error,
-                Broken::Disk(error) => self.disk(error, done),
-            })?;
+        let writing = compress::write(exec.stdout, file, counted);
+        // The server reads its tables for us while pg_dump does.
+        let surveying = async {
+            let schema = schema_digest(server.as_ref(), access, Some(&snapshot)).await?;
+            beside.with_rows(&mut session, schema).await
+        };
+        let (written, contents) = tokio::join!(writing, surveying);
+        let written = written.map_err(|broken| match broken {
+            Broken::Source(error) => error,
+            Broken::Disk(error) => self.disk(error, done),
+        })?;
         let exit = exec.end.await?;
         if exit.code != 0 {
             return Err(pg_dump_failed(&exit));
         }
+        let contents = contents?;
+        session.finish().await?;
         leftovers.none();
-        Ok(written)
+        Ok((written, contents))
     }
 
     /// The number of tables in the dump.
@@ -321,33 +377,6 @@ fn pg_dump_failed(exit: &Exit) -> Error {
 
 fn whole_seconds(time: Timestamp) -> String {
     format!("{time:.0}")
-}
-
-/// Ends the session of a dump that was given up, for whatever reason.
-struct Leftovers {
-    server: Option<Arc<dyn Server>>,
-    access: Access,
-}
-
-impl Leftovers {
-    fn none(mut self) {
-        self.server = None;
-    }
-}
-
-impl Drop for Leftovers {
-    fn drop(&mut self) {
-        let (Some(server), Ok(runtime)) =
-            (self.server.take(), tokio::runtime::Handle::try_current())
-        else {
-            return;
-        };
-        let access = self.access.clone();
-        runtime.spawn(async move {
-            // The next dump tries it again.
-            let _ = access.psql(server.as_ref(), &[END_LEFTOVERS], "", 1 << 16).await;
-        });
-    }
 }
 
 async fn blocking<T: Send + 'static>(

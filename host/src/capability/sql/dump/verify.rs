@@ -67,7 +67,7 @@ pub(super) async fn tables(server: &dyn Server, access: &Access, file: File) -> 
 }
 
 /// The dump itself, from its beginning, as far as the reader wants it.
-fn unpacked(file: File) -> io::Result<Input> {
+pub(super) fn unpacked(file: File) -> io::Result<Input> {
     let decoder = zstd::Decoder::new(file)?;
     let parts = stream::unfold(decoder, |mut decoder| async move {
         let read = spawn_blocking(move || {

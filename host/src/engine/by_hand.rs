@@ -1,0 +1,121 @@
+//! What is left to do, as commands: first this program's own, then those that need nothing
+//! but Docker and PostgreSQL.
+
+use std::path::Path;
+
+use super::plan::Plan;
+use super::progress::Direction;
+use super::run::{End, Run};
+use crate::capability::sql::dump_path;
+use crate::contract::Effect;
+
+/// For a run that stopped after it changed the installation.
+pub(super) fn advice(run: &Run<'_>, end: &End) -> Vec<String> {
+    let plan = &run.prepared.plan;
+    let mut lines = vec![goes_on(&plan.run, end)];
+    let backups = &run.prepared.installation.target.backup_dir;
+    let place = Place {
+        plan,
+        backups,
+        database: run.prepared.installation.target.database_service.as_deref(),
+        files: run.prepared.installation.services.former_files.list(&plan.run).unwrap_or_default(),
+    };
+    let commands: Vec<String> = left(run).flat_map(|effect| place.commands(effect)).collect();
+    if !commands.is_empty() {
+        lines.push("By hand, in the project's directory, one after the other:".into());
+        lines.extend(commands);
+    }
+    lines
+}
+
+fn goes_on(run: &str, end: &End) -> String {
+    match end {
+        End::Stuck { .. } => format!(
+            "Once the cause is mended, tessallite-up resume {run} goes on with the rollback."
+        ),
+        _ => format!(
+            "To go back to what was before: tessallite-up rollback {run}. Where the cause can be \
+             mended: tessallite-up resume {run} goes on from here. A new upgrade is refused until then."
+        ),
+    }
+}
+
+/// The effects of the rollback that have not finished.
+fn left<'a>(run: &'a Run<'_>) -> impl Iterator<Item = &'a Effect> {
+    let progress = run.ledger.progress();
+    run.prepared.plan.steps_of(Direction::Rollback).iter().flat_map(move |planned| {
+        let id = planned.step.id.clone();
+        let done = progress.has_finished(&id);
+        let progress = progress.clone();
+        let effects = planned.step.effects.iter().enumerate();
+        effects
+            .filter(move |(declared, _)| !done && progress.answer(&id, *declared).is_none())
+            .map(|(_, effect)| effect)
+    })
+}
+
+struct Place<'a> {
+    plan: &'a Plan,
+    backups: &'a Path,
+    database: Option<&'a str>,
+    /// What is kept of the project's files: where each is, and where its copy is.
+    files: Vec<(std::path::PathBuf, std::path::PathBuf)>,
+}
+
+impl Place<'_> {
+    fn commands(&self, effect: &Effect) -> Vec<String> {
+        match effect {
+            Effect::DockerStop(change) => {
+                vec![format!("docker compose stop {}", change.services.join(" "))]
+            }
+            Effect::SqlDump(_) => Vec::new(),
+            Effect::SqlRestore(change) => {
+                self.restore(&change.label, &change.into, &change.keep_as)
+            }
+            Effect::DockerUnpin(_) => {
+                let copy = |(path, copy): &(std::path::PathBuf, std::path::PathBuf)| {
+                    format!("cp {} {}", copy.display(), path.display())
+                };
+                self.files.iter().map(copy).collect()
+            }
+            Effect::DockerRevert(change) => {
+                let reference = |service: &str| {
+                    let known = self.plan.services.iter().find(|known| known.service == service);
+                    known.map(|known| known.before.clone())
+                };
+                let tags = change.services.iter().filter_map(|former| {
+                    let reference = reference(&former.service)?;
+                    Some(format!("docker tag {} {reference}", former.image_id))
+                });
+                let names: Vec<&str> = change.services.iter().map(|s| s.service.as_str()).collect();
+                let up = format!(
+                    "docker compose up --detach --no-deps --pull never {}",
+                    names.join(" ")
+                );
+                tags.chain([up]).collect()
+            }
+            other => vec![format!("(no command is known for: {})", other.summary())],
+        }
+    }
+
+    /// Only where the schema has changed; the same as the program would do.
+    fn restore(&self, label: &str, into: &str, keep_as: &str) -> Vec<String> {
+        let dump = dump_path(self.backups, label);
+        let inside =
+            format!("docker compose exec -T {} sh -c", self.database.unwrap_or("postgres"));
+        let psql = "psql -v ON_ERROR_STOP=1 -U \"$POSTGRES_USER\" -d postgres";
+        vec![
+            format!("{inside} '{psql} -c \"CREATE DATABASE \\\"{into}\\\" TEMPLATE template0\"'"),
+            format!(
+                "zstd -dc {} | {inside} 'pg_restore -U \"$POSTGRES_USER\" --single-transaction \
+                 --exit-on-error -d \"{into}\"'",
+                dump.display()
+            ),
+            format!(
+                "{inside} '{psql} -c \"ALTER DATABASE \\\"$POSTGRES_DB\\\" RENAME TO \
+                 \\\"{keep_as}\\\"\" -c \"ALTER DATABASE \\\"{into}\\\" RENAME TO \
+                 \\\"$POSTGRES_DB\\\"\"'"
+            ),
+        ]
+    }
+}
