@@ -113,7 +113,7 @@ fn a_pg_dump_that_fails_half_way_leaves_no_backup_and_no_change() {
 const END_THE_COPY: &str = "BEGIN
     FOR attempt IN 1..30000 LOOP
         PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE query LIKE 'COPY tess_system.query_history%' AND pid <> pg_backend_pid();
+            WHERE query LIKE 'COPY tess_system.sales%' AND pid <> pg_backend_pid();
         EXIT WHEN FOUND;
         PERFORM pg_sleep(0.001), pg_stat_clear_snapshot();
     END LOOP;
