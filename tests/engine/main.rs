@@ -10,6 +10,7 @@
 )]
 
 mod backup;
+mod backups;
 mod broken_releases;
 mod crashes;
 mod engine_faults;

@@ -38,6 +38,8 @@ pub enum Command {
     Resume(Resume),
     /// Go back to what was before a run
     Rollback(Rollback),
+    /// Make, list, verify, restore and prune backups of the database
+    Backup(super::backup::args::Backup),
     /// Show what the installation is now, and its last run
     Status,
     /// Check whether the installation could be upgraded; change nothing

@@ -26,7 +26,8 @@ pub fn note(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
-fn prompt(text: &str) {
+/// As [`note`], where the line goes on.
+pub fn prompt(text: &str) {
     let _ = stderr().write_all(text.as_bytes()).and_then(|()| stderr().flush());
 }
 

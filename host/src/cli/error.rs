@@ -22,6 +22,10 @@ impl Failure {
         Self { code: exit_code::USAGE, text: text.into(), hint: None }
     }
 
+    pub fn refused(text: impl Into<String>) -> Self {
+        Self { code: exit_code::REFUSED, text: text.into(), hint: None }
+    }
+
     pub fn defect(text: impl Into<String>) -> Self {
         Self { code: exit_code::DEFECT, text: text.into(), hint: None }
     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod args;
+mod backup;
 mod completions;
 mod display;
 mod doctor;
@@ -58,6 +59,7 @@ fn run(args: Args) -> Result<u8> {
     runtime.block_on(async {
         match command {
             None => upgrade::run(&global, &upgrade).await,
+            Some(Command::Backup(command)) => backup::run(&global, &command).await,
             Some(Command::Plan(command)) => plan::run(&global, &command).await,
             Some(Command::Doctor(command)) => doctor::run(&global, &command).await,
             Some(Command::Resume(command)) => resume::run(&global, &command).await,

@@ -13,10 +13,12 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::{OnceCell, oneshot};
 
 use crate::capability::docker::FormerFiles;
-use crate::capability::docker::client::{Client as Docker, ExecStream};
+use crate::capability::docker::client::{Client as Docker, ExecStream, Input, Throw, Throwaway};
 use crate::capability::docker::types::{ContainerRoutes, Location, Probed, Route};
 use crate::capability::http::client::locate::{Directory, Probe, Replica, Route as Way};
-use crate::capability::sql::locate::{Address, Command, Environment, Exec, Exit, Server};
+use crate::capability::sql::locate::{
+    Address, Command, Environment, Exec, Exit, Server, Spare, Spared, Wanted,
+};
 use crate::capability::{Error, Result, Services, http, sql};
 
 /// The PostgreSQL of a documented installation.
@@ -47,7 +49,8 @@ impl Installation {
         let docker = Docker::connect(target.location.clone()).await?;
         let named = target.database_service.clone();
         let found = OnceCell::new();
-        let server: Arc<dyn Server> = Arc::new(Postgres { docker: docker.clone(), named, found });
+        let postgres = Arc::new(Postgres { docker: docker.clone(), named, found });
+        let server: Arc<dyn Server> = postgres.clone();
         let named = target
             .connections
             .iter()
@@ -56,7 +59,8 @@ impl Installation {
         let sql = sql::client::Client::new(Some(Arc::clone(&server)), named, Default::default());
         let ports: Arc<dyn Directory> = Arc::new(Ports { docker: docker.clone() });
         let http = http::client::Client::new(Some(ports), &target.origins)?;
-        let backups = sql::dump::Dumps::new(Some(server), target.backup_dir.clone());
+        let backups =
+            sql::dump::Dumps::new(Some(server), target.backup_dir.clone()).with_spare(postgres);
         let former_files = FormerFiles::new(target.state_dir.join("runs"));
         let services = Services { docker, former_files, sql, backups, http };
         Ok(Self { services: Arc::new(services), target })
@@ -163,13 +167,8 @@ impl Server for Postgres {
     fn exec(&self, command: Command) -> BoxFuture<'_, Result<Exec>> {
         async move {
             let Command { argv, env, stdin } = command;
-            let input = stdin.map(|bytes| {
-                let bytes = bytes.map(Ok::<_, std::io::Error>);
-                Box::new(tokio_util::io::StreamReader::new(bytes))
-                    as crate::capability::docker::client::Input
-            });
             let service = self.service().await?;
-            Ok(exec(self.docker.exec_stream(service, &argv, &env, input).await?))
+            Ok(exec(self.docker.exec_stream(service, &argv, &env, stdin.map(input)).await?))
         }
         .boxed()
     }
@@ -200,6 +199,65 @@ impl Server for Postgres {
         let name = self.found.get().or(self.named.as_ref());
         format!("service {:?}", name.map_or(DATABASE_SERVICE, String::as_str))
     }
+}
+
+impl Spare for Postgres {
+    fn start(&self, wanted: Wanted) -> BoxFuture<'_, Result<Arc<dyn Spared>>> {
+        async move {
+            let Wanted { user, password, arguments, memory } = wanted;
+            let env = [("POSTGRES_USER", user.as_str()), ("POSTGRES_PASSWORD", password.reveal())];
+            let env: Vec<(String, String)> =
+                env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let service = self.service().await?;
+            let throw = Throw { service, env: env.clone(), arguments, memory };
+            let container = self.docker.throwaway(throw).await?;
+            Ok(Arc::new(SparePostgres { container, env }) as Arc<dyn Spared>)
+        }
+        .boxed()
+    }
+}
+
+/// A server in a container of its own.
+struct SparePostgres {
+    container: Throwaway,
+    env: Vec<(String, String)>,
+}
+
+impl Server for SparePostgres {
+    fn routes(&self) -> BoxFuture<'_, Result<Vec<Address>>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn exec(&self, command: Command) -> BoxFuture<'_, Result<Exec>> {
+        async move {
+            let Command { argv, env, stdin } = command;
+            Ok(exec(self.container.exec_stream(&argv, &env, stdin.map(input)).await?))
+        }
+        .boxed()
+    }
+
+    fn environment(&self) -> BoxFuture<'_, Result<Environment>> {
+        async { Ok(self.env.iter().cloned().collect()) }.boxed()
+    }
+
+    fn mounts(&self) -> BoxFuture<'_, Result<Vec<PathBuf>>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn describe(&self) -> String {
+        "the throwaway server".to_owned()
+    }
+}
+
+impl Spared for SparePostgres {
+    fn end(&self) -> BoxFuture<'_, Result<()>> {
+        self.container.remove().boxed()
+    }
+}
+
+/// What a program reads, for the docker client.
+fn input(bytes: sql::locate::Input) -> Input {
+    Box::new(tokio_util::io::StreamReader::new(bytes.map(Ok::<_, std::io::Error>)))
 }
 
 /// A program's output, and its end once that has been read.

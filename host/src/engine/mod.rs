@@ -34,5 +34,5 @@ pub use orders::{Absent, OnFailure, Operator, Orders};
 pub use permit::Nothing;
 pub use plan::Plan;
 pub use prepare::{Prepared, prepare};
-pub use recall::{Wanted, check, check_finished, newest, take_up};
+pub use recall::{Wanted, check, check_finished, needed_backups, newest, take_up};
 pub(crate) use record::write_whole;

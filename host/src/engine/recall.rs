@@ -1,10 +1,12 @@
 //! Taking up a run that was recorded: to go on with it, or to go back from it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::progress::Direction;
 use super::record::Recalled;
 use super::{Error, Installation, Link, Prepared, Result};
+use crate::contract::Effect;
 use crate::report::event::Ending;
 
 /// What is to become of a recorded run.
@@ -114,10 +116,33 @@ pub fn check_finished(state_dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The labels of the backups that a rollback may still need: those of the newest run that
+/// has changed the installation, and of all that came later.
+///
+/// # Errors
+/// As [`newest`]: where a record is damaged, nobody can tell.
+pub fn needed_backups(state_dir: &Path) -> Result<BTreeSet<String>> {
+    let mut needed = BTreeSet::new();
+    for run in super::history::runs(state_dir) {
+        let Recalled { plan, progress } = super::record::recall(state_dir, &run.name)?;
+        let steps = plan.steps.iter().chain(&plan.rollback);
+        needed.extend(steps.flat_map(|planned| &planned.step.effects).filter_map(|effect| {
+            match effect {
+                Effect::SqlDump(dump) => Some(dump.label.clone()),
+                _ => None,
+            }
+        }));
+        if plan.has_touched(&progress) {
+            break;
+        }
+    }
+    Ok(needed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Effect, Step, docker::StopChange};
+    use crate::contract::{Step, docker::StopChange, sql::DumpChange};
     use crate::engine::journal::Record;
     use crate::engine::plan::Plan;
     use crate::engine::{history, record};
@@ -157,6 +182,26 @@ mod tests {
         assert!(error.contains("the run 4 was cut off"), "{error}");
         assert_eq!(newest(state.path(), Wanted::Resume).unwrap(), "4");
         assert_eq!(history::runs(state.path()).len(), 4);
+    }
+
+    #[test]
+    fn the_backups_of_the_last_run_that_changed_something_are_needed() {
+        let state = tempfile::tempdir().unwrap();
+        let stop = Effect::DockerStop(StopChange { services: vec![], unless_on: vec![] });
+        for (run, begun) in [("1", 1), ("2", 1), ("3", 0)] {
+            let label = run.to_owned();
+            let dump = Effect::SqlDump(DumpChange { connection: "internal".into(), label });
+            let effects = vec![dump, stop.clone()];
+            let step = Step { id: "s".into(), title: String::new(), effects, timeout_s: 1 };
+            let mut plan = Plan::of_one_step(step);
+            plan.run = run.to_owned();
+            let mut journal = record::open(&record::directory(state.path(), run), &plan).unwrap();
+            journal.write(&Record::StepStarted { step: "s".into() }).unwrap();
+            let effect = Record::EffectStarted { step: "s".into(), effect: 0, declared: begun };
+            journal.write(&effect).unwrap();
+        }
+        let needed: Vec<String> = needed_backups(state.path()).unwrap().into_iter().collect();
+        assert_eq!(needed, ["2", "3"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod background;
 pub mod event;
-mod format;
+pub(crate) mod format;
 mod json;
 mod line;
 mod live;

@@ -68,6 +68,15 @@ pub struct Properties {
     pub settings: Option<Vec<Setting>>,
     /// There is a schema `public`: `template0` has one, whatever the dump says.
     pub has_public: bool,
+    /// Of the cluster: those that may own something, or be granted something.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The one that the cluster was made with.
+    #[serde(default)]
+    pub first_role: String,
+    /// Libraries that an extension may need; absent where the user may not see them.
+    #[serde(default)]
+    pub preloaded: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +183,9 @@ pub(super) fn sample() -> Contents {
             grants: None,
             settings: None,
             has_public: true,
+            roles: vec!["tessallite".into()],
+            first_role: "tessallite".into(),
+            preloaded: None,
         },
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -80,6 +81,29 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// What a spare server is made with.
+pub struct Wanted {
+    /// Its first user, a superuser.
+    pub user: String,
+    pub password: Password,
+    /// For the server's program, where the image takes any.
+    pub arguments: Vec<String>,
+    /// At most, in bytes.
+    pub memory: u64,
+}
+
+/// Where a server may be had that is nobody's.
+pub trait Spare: Send + Sync {
+    /// A new one of the image of the installation's server, which nobody else reaches. It is
+    /// gone, with all that it holds, at the latest when it is dropped.
+    fn start(&self, wanted: Wanted) -> BoxFuture<'_, Result<Arc<dyn Spared>>>;
+}
+
+/// A server that is nobody's.
+pub trait Spared: Server {
+    fn end(&self) -> BoxFuture<'_, Result<()>>;
 }
 
 /// The installation's PostgreSQL server, wherever it runs.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::contents::Contents;
-use crate::capability::sql::types::{Backup, Facts, Listing};
+use crate::capability::sql::types::{Backup, Facts, Listing, Verified};
 use crate::text::one_line;
 
 /// Raised when an older program would misread the manifest.
@@ -36,6 +36,9 @@ pub struct Manifest {
     /// tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contents: Option<Contents>,
+    /// When it was last found to be whole, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
     /// What the caller knew about the product at that time.
     #[serde(default)]
     pub facts: Facts,
@@ -53,6 +56,7 @@ impl Manifest {
             sha256: self.sha256.clone(),
             tables: self.tables,
             started_at: self.started_at.clone(),
+            verified: self.verified.clone(),
         }
     }
 
@@ -161,6 +165,7 @@ mod tests {
             sha256: "00".into(),
             tables: 1,
             contents: None,
+            verified: None,
             facts: Facts::new(),
         }
     }

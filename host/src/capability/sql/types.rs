@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A cell of a result, or a parameter of a statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -49,10 +51,47 @@ pub struct Backup {
     pub tables: u32,
     /// RFC 3339, UTC.
     pub started_at: String,
+    /// Absent where nothing has read it back since it was written.
+    pub verified: Option<Verified>,
+}
+
+/// That a backup was found to be whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// RFC 3339, UTC.
+    pub at: String,
+    pub how: Check,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// Read back: checksum, compression, table of contents.
+    Quick,
+    /// Restored, and every table compared.
+    Full,
+}
+
+/// What retention keeps; by default everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// This many of the newest that are verified.
+    pub newest: Option<usize>,
+    pub younger_than: Option<Duration>,
+}
+
+/// What was removed, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    pub removed: Vec<Backup>,
+    pub kept: Vec<Backup>,
+    /// Of dumps that were given up.
+    pub leftovers: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// What has become of a table since a backup.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableChange {
     pub schema: String,
     pub name: String,

@@ -131,6 +131,23 @@ impl Client {
         stdin: Option<Input>,
     ) -> Result<ExecStream> {
         let (doing, id) = self.create_exec(service, argv, env, stdin.is_some()).await?;
+        self.stream(doing, id, stdin).await
+    }
+
+    /// As [`Client::exec_stream`], in the container of this ID.
+    pub(super) async fn exec_stream_in(
+        &self,
+        doing: String,
+        container: &str,
+        argv: &[String],
+        env: &[(String, String)],
+        stdin: Option<Input>,
+    ) -> Result<ExecStream> {
+        let id = self.create_exec_in(&doing, container, argv, env, stdin.is_some()).await?;
+        self.stream(doing, id, stdin).await
+    }
+
+    async fn stream(&self, doing: String, id: String, stdin: Option<Input>) -> Result<ExecStream> {
         let (frames, input) = self.start_exec(&doing, &id).await?;
         let stderr = Arc::new(StderrTail::default());
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);

@@ -23,6 +23,7 @@ mod registry;
 mod routes;
 mod services;
 mod support;
+mod throwaway;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ use super::types::Location;
 use crate::capability::error::{Error, Result};
 
 pub use self::exec::{ExecEnd, ExecStream, Input};
+pub use self::throwaway::{Throw, Throwaway};
 pub use self::watch::{Watch, WatchHandle};
 
 /// How long a pull may show no sign of life.

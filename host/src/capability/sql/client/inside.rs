@@ -49,6 +49,12 @@ impl Access {
         }))
     }
 
+    /// A log-in that was not tried: not through the socket, where a server listens before
+    /// it is ready.
+    pub(crate) fn over_loopback(login: Login) -> Self {
+        Self { host: LOOPBACK, login }
+    }
+
     /// Into another database of the server.
     pub(crate) fn elsewhere(&self, database: &str) -> Self {
         Self { host: self.host, login: self.login.elsewhere(database) }

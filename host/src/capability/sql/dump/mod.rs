@@ -3,10 +3,12 @@
 
 mod compare;
 mod compress;
+mod full;
 mod leftovers;
 mod partial;
 mod properties;
 mod restore;
+mod retention;
 mod session;
 mod survey;
 mod target;
@@ -34,9 +36,9 @@ use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
 use crate::capability::sql::client::{Client, INTERNAL};
 use crate::capability::sql::contents::Contents;
-use crate::capability::sql::locate::{Exit, Server};
+use crate::capability::sql::locate::{Exit, Server, Spare};
 use crate::capability::sql::manifest::{self, Manifest};
-use crate::capability::sql::types::{Backup, DumpTarget, Facts, Listing, Progress, Value};
+use crate::capability::sql::types::{Backup, Check, DumpTarget, Facts, Listing, Progress, Value};
 use crate::text::{one_line, shortened};
 
 /// Between two calls of the progress function.
@@ -61,6 +63,7 @@ const IDENTITY: &str = "SELECT json_build_array(system_identifier::text, current
 
 pub struct Dumps {
     server: Option<Arc<dyn Server>>,
+    spare: Option<Arc<dyn Spare>>,
     directory: PathBuf,
 }
 
@@ -74,7 +77,13 @@ struct Census {
 impl Dumps {
     /// Without a `server`, backups can be listed, and none made.
     pub fn new(server: Option<Arc<dyn Server>>, directory: PathBuf) -> Self {
-        Self { server, directory }
+        Self { server, spare: None, directory }
+    }
+
+    /// Where a backup may be restored to prove it.
+    #[must_use]
+    pub fn with_spare(self, spare: Arc<dyn Spare>) -> Self {
+        Self { spare: Some(spare), ..self }
     }
 
     /// Whether a dump can be written, and how much room there is. Writes nothing.
@@ -199,6 +208,7 @@ impl Dumps {
             sha256: written.sha256,
             tables,
             contents: Some(contents),
+            verified: Some(full::now(Check::Quick)),
             facts,
         };
         self.publish(partial, manifest).await

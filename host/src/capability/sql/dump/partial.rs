@@ -24,7 +24,7 @@ impl Partial {
 
     /// In place of one that an earlier run left.
     pub(super) fn create(&self) -> io::Result<File> {
-        self.make_free(&self.name())?;
+        make_free(&self.directory, &self.name())?;
         Ok(self.directory.open_with(self.name(), &private())?.into_std())
     }
 
@@ -40,29 +40,35 @@ impl Partial {
     /// The file first, then what declares it whole.
     pub(super) fn publish(self, manifest: &Manifest) -> io::Result<()> {
         let described = manifest::file_name(&self.label);
-        self.make_free(&described)?;
+        make_free(&self.directory, &described)?;
         self.directory.rename(self.name(), &self.directory, manifest::dump_name(&self.label))?;
-        self.sync()?;
-        let draft = format!("{described}.partial");
-        self.make_free(&draft)?;
-        let mut file = self.directory.open_with(&draft, &private())?.into_std();
-        serde_json::to_writer_pretty(&mut file, manifest)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        self.directory.rename(&draft, &self.directory, &described)?;
-        self.sync()
+        sync(&self.directory)?;
+        record(&self.directory, manifest)
     }
+}
 
-    fn make_free(&self, name: &str) -> io::Result<()> {
-        match self.directory.remove_file(name) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
-        }
-    }
+/// The manifest is complete on disk under its name, or it is as it was.
+pub(super) fn record(directory: &Dir, manifest: &Manifest) -> io::Result<()> {
+    let described = manifest::file_name(&manifest.label);
+    let draft = format!("{described}.partial");
+    make_free(directory, &draft)?;
+    let mut file = directory.open_with(&draft, &private())?.into_std();
+    serde_json::to_writer_pretty(&mut file, manifest)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    directory.rename(&draft, directory, &described)?;
+    sync(directory)
+}
 
-    fn sync(&self) -> io::Result<()> {
-        self.directory.open(".")?.sync_all()
+fn make_free(directory: &Dir, name: &str) -> io::Result<()> {
+    match directory.remove_file(name) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
+}
+
+fn sync(directory: &Dir) -> io::Result<()> {
+    directory.open(".")?.sync_all()
 }
 
 fn private() -> OpenOptions {

@@ -12,6 +12,7 @@ use super::{Dumps, Progress, properties, survey, verify};
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
+use crate::capability::sql::locate::Server;
 use crate::capability::sql::manifest::{self, Manifest};
 use crate::capability::sql::types::{Restore, TableChange};
 use crate::text::{one_line, shortened};
@@ -24,7 +25,8 @@ const NEUTRAL: [&str; 2] = ["postgres", "template1"];
 const SWAPS: u32 = 20;
 const BETWEEN_SWAPS: Duration = Duration::from_millis(250);
 const LONGEST_NAME: usize = 63;
-const MOST_PRINTED: usize = 1 << 20;
+const ONE_TRANSACTION: &str = "--single-transaction";
+pub(super) const MOST_PRINTED: usize = 1 << 20;
 
 /// Where a restore has come to, as the names on the server tell it.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +82,7 @@ impl Dumps {
     }
 
     /// A session in no database of the installation's.
-    async fn neutral(&self) -> Result<Access> {
+    pub(super) async fn neutral(&self) -> Result<Access> {
         let server = self.server()?.as_ref();
         let logins = login::for_dumps(&server.environment().await?);
         let mut last = None;
@@ -158,8 +160,15 @@ impl Dumps {
         if !contents.properties.has_public {
             self.run(&access, &["DROP SCHEMA public"]).await?;
         }
-        self.pg_restore(manifest, &access, progress).await?;
-        let restored = survey::contents(self.server()?.as_ref(), &access).await?;
+        let server = self.server()?.as_ref();
+        let file = self.open_checked(manifest).await?;
+        let filled = pg_restore(server, &access, (manifest, file), &[ONE_TRANSACTION], progress);
+        if let Err(error) = filled.await {
+            // It is empty, and in the way of nothing: the next restore would begin with this, too.
+            let _ = self.run(neutral, &[&drop]).await;
+            return Err(error);
+        }
+        let restored = survey::contents(server, &access).await?;
         let differences = contents.differences(&restored);
         if !differences.is_empty() {
             return Err(Error::failed(format!(
@@ -198,62 +207,24 @@ impl Dumps {
         Ok(())
     }
 
-    async fn pg_restore(
-        &self,
-        manifest: &Manifest,
-        access: &Access,
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<()> {
-        let doing = format!("restoring {} with pg_restore", manifest.label);
-        let file = self.open_checked(manifest).await?;
-        let total = manifest.raw_bytes;
-        progress(Progress { done: 0, estimate: total });
-        let input = verify::unpacked(file).map_err(|e| Error::failed(&doing).because(e))?;
-        let into = format!("--dbname=dbname={}", conninfo(access.database()));
-        let argv = [
-            "pg_restore",
-            "--no-password",
-            "--single-transaction",
-            "--exit-on-error",
-            into.as_str(),
-        ];
-        let exec =
-            access.start(self.server()?.as_ref(), &argv, "tessallite-up", "", Some(input)).await?;
-        let mut stdout = exec.stdout;
-        while let Some(part) = stdout.next().await {
-            part?;
-        }
-        let exit = exec.end.await?;
-        progress(Progress { done: total, estimate: total });
-        if exit.code == 0 {
-            return Ok(());
-        }
-        let said = shortened(&one_line(exit.stderr.trim()), 2000);
-        let error = Error::failed(format!("{doing}: exit code {}: {said}", exit.code));
-        Err(match said.contains("No space left on device") {
-            true => error.hint(
-                "free some room on the disk of the database, and try again; nothing was swapped",
-            ),
-            false => error.hint("nothing was swapped: the database is as it was"),
-        })
-    }
-
     /// The file of a backup, after all of it was read and found whole.
-    async fn open_checked(&self, manifest: &Manifest) -> Result<File> {
+    pub(super) async fn open_checked(&self, manifest: &Manifest) -> Result<File> {
         let directory = self.open().await?;
         let name = manifest::dump_name(&manifest.label);
-        let doing = format!("reading the backup {name}");
         let open = || {
-            let file = directory.open(&name).map_err(|e| Error::failed(&doing).because(e))?;
+            let doing = format!("opening the backup {name}");
+            let file = directory.open(&name).map_err(|e| Error::failed(doing).because(e))?;
             Ok(file.into_std())
         };
-        let found =
-            verify::read_back(open()?).await.map_err(|e| Error::failed(&doing).because(e))?;
-        if found.sha256 != manifest.sha256 {
-            return Err(Error::failed(format!("{doing}: it is not what was written"))
-                .hint("the file is damaged: use another backup; nothing was changed"));
+        let damaged = || {
+            Error::failed(format!("the backup {name} is damaged"))
+                .hint("use another backup; nothing was changed")
+        };
+        match verify::read_back(open()?).await {
+            Ok(found) if found.sha256 == manifest.sha256 => open(),
+            Ok(_) => Err(damaged().because("its checksum is not the one of what was written")),
+            Err(error) => Err(damaged().because(error)),
         }
-        open()
     }
 
     async fn swap(&self, names: &Names<'_>, neutral: &Access) -> Result<()> {
@@ -299,9 +270,42 @@ impl Dumps {
         self.run(neutral, &[&statement]).await.map(|_| ())
     }
 
-    async fn run(&self, access: &Access, statements: &[&str]) -> Result<String> {
+    pub(super) async fn run(&self, access: &Access, statements: &[&str]) -> Result<String> {
         access.psql(self.server()?.as_ref(), statements, "", MOST_PRINTED).await
     }
+}
+
+/// Fills an empty database from a dump, and stops at the first error.
+pub(super) async fn pg_restore(
+    server: &dyn Server,
+    access: &Access,
+    (manifest, file): (&Manifest, File),
+    how: &[&str],
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<()> {
+    let doing = format!("restoring {} with pg_restore", manifest.label);
+    let total = manifest.raw_bytes;
+    let input = verify::unpacked(file).map_err(|e| Error::failed(&doing).because(e))?;
+    let into = format!("--dbname=dbname={}", conninfo(access.database()));
+    let argv = [&["pg_restore", "--no-password", "--exit-on-error", into.as_str()], how].concat();
+    progress(Progress { done: 0, estimate: total });
+    let exec = access.start(server, &argv, "tessallite-up", "", Some(input)).await?;
+    let mut stdout = exec.stdout;
+    while let Some(part) = stdout.next().await {
+        part?;
+    }
+    let exit = exec.end.await?;
+    progress(Progress { done: total, estimate: total });
+    if exit.code == 0 {
+        return Ok(());
+    }
+    let said = shortened(&one_line(exit.stderr.trim()), 2000);
+    let error = Error::failed(format!("{doing}: exit code {}: {said}", exit.code));
+    Err(match said.contains("No space left on device") {
+        true => error
+            .hint("free some room on the disk of the database, and try again; nothing was swapped"),
+        false => error.hint("nothing was swapped: the database is as it was"),
+    })
 }
 
 impl Names<'_> {

@@ -38,6 +38,9 @@ const PROPERTIES: &str = "SELECT json_build_object('owner', pg_get_userbyid(datd
     'settings', (SELECT json_agg(json_build_object( \
         'role', CASE setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(setrole) END, 'entry', entry)) \
         FROM pg_db_role_setting s, unnest(setconfig) AS entry WHERE setdatabase = d.oid), \
+    'roles', (SELECT json_agg(rolname) FROM pg_roles WHERE rolname !~ '^pg_'), \
+    'first_role', (SELECT rolname FROM pg_roles WHERE oid = 10), \
+    'preloaded', (SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries'), \
     'has_public', EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public')) \
     FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = current_database();";
 
@@ -195,7 +198,8 @@ pub(super) async fn schema_digest(
 }
 
 fn take(digest: &mut Sha256, line: &[u8]) {
-    let is_noise = [&b"--"[..], b"\\restrict ", b"\\unrestrict "];
+    // Where the tables lie is the cluster's, and no part of what they hold.
+    let is_noise = [&b"--"[..], b"\\restrict ", b"\\unrestrict ", b"SET default_tablespace = "];
     if !is_noise.iter().any(|noise| line.starts_with(noise)) {
         digest.update(bare(line));
     }
