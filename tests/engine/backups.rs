@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tessallite_up_tests::installation::STATE;
 use tessallite_up_tests::process::{docker, run};
-use tessallite_up_tests::{Installation, Template};
+use tessallite_up_tests::{Installation, Template, events};
 
 use crate::way_back::assert_as_before;
 
@@ -194,6 +194,18 @@ fn a_full_verification_finds_what_a_manifest_says_wrongly() {
     assert!(kept.is_ok());
     fs::remove_dir_all(installation.path(STATE)).unwrap();
     installation.assert_untouched();
+}
+
+#[test]
+fn an_upgrade_proves_its_backup_first_when_it_is_told_to() {
+    let installation = Installation::borrow(Template::Variable);
+    let wanted = ["--to", "1.5.0", "--soak", "1", "--verify-backup", "full", "--output", "json"];
+    let outcome = installation.upgrade(&wanted);
+    let events = outcome.code(0).events();
+    let run = events::summary(&events)["run"].as_str().unwrap().to_owned();
+    assert_eq!(manifest(&installation, &run)["verified"]["how"], "full");
+    let left = docker(&["ps", "--all", "--quiet", "--filter", "label=tessallite-up.throwaway"]);
+    assert_eq!(left.trim(), "", "containers are left");
 }
 
 #[test]

@@ -127,9 +127,20 @@ pub struct Request {
     /// Stop the services before the backup, so that a rollback loses no write at all
     #[arg(long, action = ArgAction::SetTrue)]
     quiesce: bool,
+    /// How the backup is proven before anything is changed [default: quick]
+    #[arg(long, value_enum, value_name = "HOW")]
+    verify_backup: Option<Proof>,
     /// A setting of the plugin; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Proof {
+    /// Read it back: checksum, table of contents
+    Quick,
+    /// Restore it into a throwaway server as well, and compare every table
+    Full,
 }
 
 #[derive(Debug, clap::Args)]
@@ -299,6 +310,11 @@ impl Request {
         set("soak", self.soak.map(|seconds| seconds.to_string()));
         set("one-by-one", self.one_by_one.then(|| "true".to_owned()));
         set("quiesce", self.quiesce.then(|| "true".to_owned()));
+        let proof = self.verify_backup.map(|proof| match proof {
+            Proof::Quick => "quick".to_owned(),
+            Proof::Full => "full".to_owned(),
+        });
+        set("verify-backup", proof);
         set("allow-stranded-tenants", self.allow_stranded_tenants.then(|| "true".to_owned()));
         Flags {
             plugins: self.plugins.clone(),

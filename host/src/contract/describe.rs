@@ -97,7 +97,13 @@ impl Effect {
             Self::SqlExecute(change) => {
                 format!("run SQL on {}: {}", change.connection, change.statement)
             }
-            Self::SqlDump(change) => format!("dump {} as {}", change.connection, change.label),
+            Self::SqlDump(change) => {
+                let proof = match change.proof {
+                    sql::DumpProof::ReadBack => "",
+                    sql::DumpProof::Restored => ", restore it into a throwaway server, and compare",
+                };
+                format!("dump {} as {}{proof}", change.connection, change.label)
+            }
             Self::SqlRestore(change) => {
                 let when = match &change.when {
                     sql::RestoreWhen::Always => "",

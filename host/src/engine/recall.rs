@@ -142,7 +142,11 @@ pub fn needed_backups(state_dir: &Path) -> Result<BTreeSet<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Step, docker::StopChange, sql::DumpChange};
+    use crate::contract::{
+        Step,
+        docker::StopChange,
+        sql::{DumpChange, DumpProof},
+    };
     use crate::engine::journal::Record;
     use crate::engine::plan::Plan;
     use crate::engine::{history, record};
@@ -190,7 +194,9 @@ mod tests {
         let stop = Effect::DockerStop(StopChange { services: vec![], unless_on: vec![] });
         for (run, begun) in [("1", 1), ("2", 1), ("3", 0)] {
             let label = run.to_owned();
-            let dump = Effect::SqlDump(DumpChange { connection: "internal".into(), label });
+            let proof = DumpProof::ReadBack;
+            let dump = DumpChange { connection: "internal".into(), label, proof };
+            let dump = Effect::SqlDump(dump);
             let effects = vec![dump, stop.clone()];
             let step = Step { id: "s".into(), title: String::new(), effects, timeout_s: 1 };
             let mut plan = Plan::of_one_step(step);

@@ -2,6 +2,7 @@
 
 use tessallite_up_sdk::gate::Gate;
 use tessallite_up_sdk::health::Convention;
+use tessallite_up_sdk::sql::DumpProof;
 use tessallite_up_sdk::{Request, Settings};
 
 use crate::reference::Reference;
@@ -29,6 +30,7 @@ const KNOWN: &[&str] = &[
     "timeout",
     "allow-stranded-tenants",
     "quiesce",
+    "verify-backup",
     "database-service",
     "migration-table",
     "system-schema",
@@ -49,10 +51,19 @@ pub struct Options<'a> {
     pub allow_stranded_tenants: bool,
     /// The services are stopped before the backup: a rollback then loses no write.
     pub quiesce: bool,
+    pub proof: DumpProof,
     database_service: Option<&'a str>,
     pub migration_table: &'a str,
     pub system_schema: &'a str,
     timeout_s: u32,
+}
+
+fn proof(text: Option<&str>) -> Result<DumpProof, String> {
+    match text {
+        None | Some("quick") => Ok(DumpProof::ReadBack),
+        Some("full") => Ok(DumpProof::Restored),
+        Some(other) => Err(format!("verify-backup is quick or full, not {other:?}")),
+    }
 }
 
 impl<'a> Options<'a> {
@@ -70,6 +81,7 @@ impl<'a> Options<'a> {
             soak_s: settings.number("soak", 10)?,
             timeout_s: settings.number("timeout", 180)?,
             quiesce: settings.flag("quiesce")?,
+            proof: proof(settings.get("verify-backup"))?,
             allow_stranded_tenants: settings.flag("allow-stranded-tenants")?,
             database_service: settings.get("database-service"),
             migration_table: settings.get("migration-table").unwrap_or("alembic_version"),

@@ -4,7 +4,7 @@ use tessallite_up_sdk::docker::{
     self, DeployChange, ImageChange, PinChange, PullChange, ServiceImage,
 };
 use tessallite_up_sdk::gate::Gate;
-use tessallite_up_sdk::sql::DumpChange;
+use tessallite_up_sdk::sql::{DumpChange, DumpProof};
 use tessallite_up_sdk::{Effect, Facts, Plan, Request, Step, Upgrade};
 
 use crate::levels::levels;
@@ -45,7 +45,7 @@ pub fn make(
     if options.quiesce {
         plan = plan.step(quiesce(&levels)).note(downtime_of_quiescence(survey));
     }
-    plan = plan.step(backup(request)).step(pull(targets));
+    plan = plan.step(backup(request, options.proof)).step(pull(targets));
     if let Some(pin) = pin(targets) {
         plan = plan.step(pin);
     }
@@ -86,8 +86,8 @@ fn downtime_of_quiescence(survey: &Survey) -> String {
     )
 }
 
-fn backup(request: &Request) -> Step {
-    let change = DumpChange { connection: "internal".into(), label: request.run.clone() };
+fn backup(request: &Request, proof: DumpProof) -> Step {
+    let change = DumpChange { connection: "internal".into(), label: request.run.clone(), proof };
     Step::new("backup", "Back up the database").effect(Effect::SqlDump(change)).timeout_s(A_DAY_S)
 }
 

@@ -6,7 +6,7 @@
 
 use tessallite_up_sdk::docker::{FormerImage, RevertChange, Service, StopChange, UnpinChange};
 use tessallite_up_sdk::prelude::*;
-use tessallite_up_sdk::sql::{DumpChange, RestoreChange, RestoreWhen};
+use tessallite_up_sdk::sql::{DumpChange, DumpProof, RestoreChange, RestoreWhen};
 
 use crate::options::Options;
 use crate::plan::{A_DAY_S, PEERS_UNTIL, gates};
@@ -72,8 +72,11 @@ fn database(request: &Request, label: &str, formers: &[FormerImage]) -> Result<S
             Options::of(request).map_err(Refusal::Usage)?.migration_table.into(),
         ),
     };
-    let safety =
-        DumpChange { connection: "internal".into(), label: format!("{}-rollback", request.run) };
+    let safety = DumpChange {
+        connection: "internal".into(),
+        label: format!("{}-rollback", request.run),
+        proof: DumpProof::ReadBack,
+    };
     let stop = StopChange { services: names(formers), unless_on: Vec::new() };
     Ok(Step::new(DATABASE, "Bring the database back, if the upgrade has changed it")
         .effect(Effect::DockerStop(stop))

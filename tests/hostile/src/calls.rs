@@ -8,7 +8,7 @@ use tessallite_up_sdk::docker::{
 use tessallite_up_sdk::gcloud::{BackupChange, RestoreChange, RevisionChange, RouteChange};
 use tessallite_up_sdk::http::{Endpoint, SendChange, ServicePort};
 use tessallite_up_sdk::prelude::*;
-use tessallite_up_sdk::sql::{DumpChange, ExecuteChange, RestoreWhen};
+use tessallite_up_sdk::sql::{DumpChange, DumpProof, ExecuteChange, RestoreWhen};
 
 const SERVICE: &str = "gateway";
 const DATABASE: &str = "internal";
@@ -112,9 +112,11 @@ pub fn effect(function: &str) -> Result<Effect, Error> {
             statement: "CREATE TABLE hostile ()".into(),
             params: Vec::new(),
         }),
-        "sql.dump" => {
-            Effect::SqlDump(DumpChange { connection: DATABASE.into(), label: "hostile".into() })
-        }
+        "sql.dump" => Effect::SqlDump(DumpChange {
+            connection: DATABASE.into(),
+            label: "hostile".into(),
+            proof: DumpProof::ReadBack,
+        }),
         "sql.restore" => Effect::SqlRestore(sql::RestoreChange {
             label: "hostile".into(),
             into: "hostile".into(),

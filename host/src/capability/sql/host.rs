@@ -7,8 +7,8 @@ use crate::capability::conduct::Notice;
 use crate::capability::{Context, Result};
 use crate::contract::Effect;
 use crate::contract::sql::{
-    Backup, Comparison, Database, DumpChange, DumpTarget, ExecuteChange, Host, RestoreChange,
-    Restored, Rows, Value,
+    Backup, Comparison, Database, DumpChange, DumpProof, DumpTarget, ExecuteChange, Host,
+    RestoreChange, Restored, Rows, Value,
 };
 
 impl Host for Context {
@@ -82,7 +82,12 @@ impl Host for Context {
                 conduct.notify(Notice::Progress { what, done, total: Some(estimate.max(done)) });
             };
             let facts = types::Facts::from([("run".to_owned(), run)]);
-            Ok(s.backups.dump(&change.connection, &change.label, facts, &progress).await?.into())
+            let made = s.backups.dump(&change.connection, &change.label, facts, &progress).await?;
+            if change.proof == DumpProof::Restored && !made.is_proven() {
+                let never = std::future::pending();
+                s.backups.verify_full(&change.label, never, &progress).await?;
+            }
+            Ok(made.into())
         })
         .await
     }

@@ -55,6 +55,13 @@ pub struct Backup {
     pub verified: Option<Verified>,
 }
 
+impl Backup {
+    /// It was restored, and every table compared.
+    pub fn is_proven(&self) -> bool {
+        self.verified.as_ref().is_some_and(|verified| verified.how == Check::Full)
+    }
+}
+
 /// That a backup was found to be whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {

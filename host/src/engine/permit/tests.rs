@@ -46,7 +46,8 @@ fn a_declared_effect_goes_once_and_no_more() {
 #[test]
 fn a_change_of_each_capability_is_denied_where_the_step_does_not_declare_it() {
     let (_dir, applying) = applying(vec![stop("a")]);
-    let dump = sql::DumpChange { connection: "internal".into(), label: "x".into() };
+    let proof = sql::DumpProof::ReadBack;
+    let dump = sql::DumpChange { connection: "internal".into(), label: "x".into(), proof };
     let send = http::SendChange {
         method: "POST".into(),
         endpoint: http::Endpoint::Origin("http://x".into()),

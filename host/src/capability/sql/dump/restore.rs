@@ -152,6 +152,7 @@ impl Dumps {
     ) -> Result<()> {
         let contents = contents_of(manifest)?;
         self.room(manifest).await?;
+        let file = self.open_checked(manifest).await?;
         let partial = names.partial.as_str();
         let drop = format!("DROP DATABASE IF EXISTS {}", identifier(partial));
         let create = properties::create(partial, &contents.properties);
@@ -161,7 +162,6 @@ impl Dumps {
             self.run(&access, &["DROP SCHEMA public"]).await?;
         }
         let server = self.server()?.as_ref();
-        let file = self.open_checked(manifest).await?;
         let filled = pg_restore(server, &access, (manifest, file), &[ONE_TRANSACTION], progress);
         if let Err(error) = filled.await {
             // It is empty, and in the way of nothing: the next restore would begin with this, too.

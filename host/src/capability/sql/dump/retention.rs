@@ -61,7 +61,7 @@ impl Dumps {
     pub async fn drop_databases(&self, names: &[String], is_dry: bool) -> Result<()> {
         if let Some(name) = names.iter().find(|name| !is_kept(name)) {
             return Err(Error::invalid(format!("{name:?} is no database that a restore has kept"))
-                .hint(format!("their names begin with {}", KEPT.join(" or "))));
+                .hint("tessallite-up names them when it keeps them: …_replaced_RUN, or kept_…"));
         }
         let neutral = self.neutral().await?;
         let there = self.run(&neutral, &["SELECT datname FROM pg_database"]).await?;
@@ -80,11 +80,9 @@ impl Dumps {
     }
 }
 
-/// As restores name what they keep: that of a rollback, and that of `backup restore`.
-const KEPT: [&str; 2] = ["tessallite_replaced_", "kept_"];
-
+/// As restores name what they keep: a rollback, and `backup restore`.
 fn is_kept(name: &str) -> bool {
-    KEPT.iter().any(|beginning| name.starts_with(beginning))
+    name.contains("_replaced_") || name.starts_with("kept_")
 }
 
 /// Those that go: neither among the newest nor young nor protected. A backup that was not
