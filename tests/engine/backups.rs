@@ -202,8 +202,9 @@ fn an_upgrade_proves_its_backup_first_when_it_is_told_to() {
     let wanted = ["--to", "1.5.0", "--soak", "1", "--verify-backup", "full", "--output", "json"];
     let outcome = installation.upgrade(&wanted);
     let events = outcome.code(0).events();
-    let run = events::summary(&events)["run"].as_str().unwrap().to_owned();
-    assert_eq!(manifest(&installation, &run)["verified"]["how"], "full");
+    let record = events::summary(&events)["record"].as_str().unwrap();
+    let run = record.rsplit('/').next().unwrap();
+    assert_eq!(manifest(&installation, run)["verified"]["how"], "full");
     let left = docker(&["ps", "--all", "--quiet", "--filter", "label=tessallite-up.throwaway"]);
     assert_eq!(left.trim(), "", "containers are left");
 }

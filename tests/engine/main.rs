@@ -19,6 +19,7 @@ mod interrupted;
 mod literal;
 mod locks;
 mod moving;
+mod outages;
 mod plugin_files;
 mod project_faults;
 mod readme;

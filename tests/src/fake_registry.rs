@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -48,6 +49,7 @@ struct Images {
 struct Gate {
     is_open: Mutex<bool>,
     opened: Condvar,
+    is_gone: AtomicBool,
 }
 
 impl FakeRegistry {
@@ -60,6 +62,9 @@ impl FakeRegistry {
         let opened = Arc::clone(&gate);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if opened.is_gone.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let (images, gate) = (Arc::clone(&images), Arc::clone(&opened));
                 let asked = sender.clone();
                 thread::spawn(move || images.serve(&stream, &gate, &asked));
@@ -80,6 +85,11 @@ impl FakeRegistry {
     pub fn wait_until_pulled(&self) {
         let limit = std::time::Duration::from_secs(60);
         self.asked_for_layer.recv_timeout(limit).expect("the engine pulls");
+    }
+
+    /// From now on, every connection is closed without an answer.
+    pub fn go_away(&self) {
+        self.gate.is_gone.store(true, Ordering::SeqCst);
     }
 
     /// Lets stalled layers go on.

@@ -7,6 +7,7 @@
     reason = "used by tests only: whatever is not as expected ends the test"
 )]
 
+pub mod engine_proxy;
 pub mod events;
 pub mod fake_engine;
 pub mod fake_registry;
