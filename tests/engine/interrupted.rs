@@ -43,6 +43,11 @@ fn a_second_interrupt_leaves_at_once() {
     first.finish().code(130);
     // The lock is gone with it, and the run is told of as one that was cut off.
     installation.run(&["status"]).code(0).says("was cut off");
+    let history = installation.run(&["history"]);
+    history.code(0).says("to 1.5.0").says("was cut off");
+    let run = history.stdout.split_whitespace().next().unwrap();
+    installation.run(&["show", run]).code(0).says("step backup finished").says("step pull started");
+    installation.run(&["show", "20260101-120000-0000"]).code(2).says("there is no");
     installation.run(&["plan", "--to", "1.5.0"]).code(0);
     installation.assert_untouched_but_recorded();
 }

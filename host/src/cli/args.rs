@@ -42,6 +42,10 @@ pub enum Command {
     Backup(super::backup::args::Backup),
     /// Show what the installation is now, and its last run
     Status,
+    /// List the recorded runs, newest first
+    History,
+    /// Show a recorded run: its plan, its steps and effects with their times, its end
+    Show(Show),
     /// Check whether the installation could be upgraded; change nothing
     Doctor(Request),
     /// List and inspect plugins
@@ -174,6 +178,12 @@ pub struct SupportBundle {
     /// Where backups are kept [default: backups in the state directory]
     #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
     pub backup_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Show {
+    /// The run; history lists them
+    pub run: String,
 }
 
 #[derive(Debug, clap::Args)]

@@ -7,6 +7,7 @@ mod display;
 mod doctor;
 mod error;
 pub mod exit_code;
+mod history;
 mod interrupt;
 mod plan;
 mod plugin;
@@ -60,6 +61,8 @@ fn run(args: Args) -> Result<u8> {
         match command {
             None => upgrade::run(&global, &upgrade).await,
             Some(Command::Backup(command)) => backup::run(&global, &command).await,
+            Some(Command::History) => history::list(&global),
+            Some(Command::Show(command)) => history::show(&global, &command),
             Some(Command::Plan(command)) => plan::run(&global, &command).await,
             Some(Command::Doctor(command)) => doctor::run(&global, &command).await,
             Some(Command::Resume(command)) => resume::run(&global, &command).await,

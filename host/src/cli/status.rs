@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::args::{Global, Output};
 use super::error::Result;
+use super::history::in_words;
 use super::{display, exit_code, session};
 use crate::capability::docker::types::{ContainerState, Health, Service};
 use crate::engine::history::{self, Recorded};
@@ -83,11 +84,7 @@ fn as_json(service: &Service) -> serde_json::Value {
 fn last_run(state_dir: &Path) -> Option<String> {
     let Recorded { name, directory, ending } = history::runs(state_dir).into_iter().next()?;
     let how = match ending {
-        Ok(Some(ending)) => {
-            let ending = serde_json::to_value(ending).ok()?;
-            format!("ended: {}", ending.as_str().unwrap_or_default().replace('_', " "))
-        }
-        Ok(None) => "has not ended, or was cut off".to_owned(),
+        Ok(ending) => in_words(ending),
         Err(error) => error.to_string(),
     };
     Some(one_line(&format!("last run {name} {how}; its record: {}", directory.display())))

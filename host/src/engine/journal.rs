@@ -79,6 +79,13 @@ pub enum Record {
     },
 }
 
+/// A record, and when it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub at: jiff::Timestamp,
+    pub record: Record,
+}
+
 /// A line: the record, and what proves that it is whole.
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {
@@ -189,6 +196,14 @@ pub fn read(path: &Path) -> Result<Vec<Record>> {
     read_whole_lines(path).map(|(records, _)| records)
 }
 
+/// As [`read`], with the time of each record.
+///
+/// # Errors
+/// As [`read`].
+pub fn entries(path: &Path) -> Result<Vec<Entry>> {
+    entries_and_text(path).map(|(entries, _)| entries)
+}
+
 /// How far the run has come.
 ///
 /// # Errors
@@ -204,12 +219,17 @@ fn progress_of(path: &Path, records: &[Record]) -> Result<Progress> {
 
 /// The records, and how many bytes their lines have.
 fn read_whole_lines(path: &Path) -> Result<(Vec<Record>, u64)> {
+    let (entries, text) = entries_and_text(path)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    Ok((entries.into_iter().map(|entry| entry.record).collect(), whole as u64))
+}
+
+fn entries_and_text(path: &Path) -> Result<(Vec<Entry>, Vec<u8>)> {
     let text =
         std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let records =
+    let entries =
         parse(&text).map_err(|(line, why)| Error::Damaged { path: path.to_owned(), line, why })?;
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    Ok((records, whole as u64))
+    Ok((entries, text))
 }
 
 /// Where the file system cannot, a full disk is met when it is met.
@@ -221,22 +241,22 @@ fn reserve(file: &File) -> io::Result<()> {
     }
 }
 
-fn parse(text: &[u8]) -> Result<Vec<Record>, (usize, &'static str)> {
-    let mut records = Vec::new();
+fn parse(text: &[u8]) -> Result<Vec<Entry>, (usize, &'static str)> {
+    let mut entries = Vec::new();
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     while let Some((number, line)) = lines.next() {
         let torn = !line.ends_with(b"\n") && lines.peek().is_none();
         match parse_line(line, number) {
-            Ok(record) if !torn => records.push(record),
+            Ok(entry) if !torn => entries.push(entry),
             _ if torn => {}
             Ok(_) => return Err((number + 1, "it does not end")),
             Err(why) => return Err((number + 1, why)),
         }
     }
-    Ok(records)
+    Ok(entries)
 }
 
-fn parse_line(line: &[u8], number: usize) -> Result<Record, &'static str> {
+fn parse_line(line: &[u8], number: usize) -> Result<Entry, &'static str> {
     let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8")?;
     let line: Line = serde_json::from_str(text).map_err(|_| "it is no journal line")?;
     if line.seq != number as u64 {
@@ -245,7 +265,8 @@ fn parse_line(line: &[u8], number: usize) -> Result<Record, &'static str> {
     if line.crc != checksum(line.seq, line.data.get()) {
         return Err("its checksum is wrong");
     }
-    serde_json::from_str(line.data.get()).map_err(|_| "its record is of no known kind")
+    let record = serde_json::from_str(line.data.get());
+    Ok(Entry { at: line.at, record: record.map_err(|_| "its record is of no known kind")? })
 }
 
 fn checksum(seq: u64, data: &str) -> u32 {
@@ -259,6 +280,10 @@ fn checksum(seq: u64, data: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parsed(text: &[u8]) -> Result<Vec<Record>, (usize, &'static str)> {
+        Ok(parse(text)?.into_iter().map(|entry| entry.record).collect())
+    }
 
     fn written() -> (tempfile::TempDir, PathBuf, Vec<Record>) {
         let dir = tempfile::tempdir().unwrap();
@@ -287,7 +312,7 @@ mod tests {
         let (_dir, path, records) = written();
         let whole = std::fs::read(&path).unwrap();
         for cut in 0..whole.len() {
-            let read = parse(&whole[..cut]).unwrap();
+            let read = parsed(&whole[..cut]).unwrap();
             assert_eq!(read, records[..read.len()], "cut at {cut}");
         }
     }
@@ -299,7 +324,7 @@ mod tests {
         for place in 0..whole.len() * 8 {
             let mut text = whole.clone();
             text[place / 8] ^= 1 << (place % 8);
-            if let Ok(read) = parse(&text) {
+            if let Ok(read) = parsed(&text) {
                 assert!(records.starts_with(&read), "bit {place}");
                 // Only the line's time, which decides nothing, is outside of the
                 // checksum, and only the last line may be lost: by its final newline.
@@ -314,9 +339,9 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
         lines.remove(1);
-        assert_eq!(parse(lines.concat().as_bytes()).unwrap_err().0, 2);
+        assert_eq!(parsed(lines.concat().as_bytes()).unwrap_err().0, 2);
         lines.swap(0, 1);
-        assert_eq!(parse(lines.concat().as_bytes()).unwrap_err().0, 1);
+        assert_eq!(parsed(lines.concat().as_bytes()).unwrap_err().0, 1);
     }
 
     #[test]

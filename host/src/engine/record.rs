@@ -14,7 +14,7 @@ use super::{Error, Result};
 use crate::text::hex;
 
 const PLAN: &str = "plan.json";
-const JOURNAL: &str = "journal.jsonl";
+pub const JOURNAL: &str = "journal.jsonl";
 
 /// Where a run is recorded.
 pub fn directory(state_dir: &Path, run: &str) -> PathBuf {
