@@ -31,7 +31,11 @@ const ONLY: &[(&str, &str, &[&str])] = &[
         &["GateState", "conduct::GateState", "conduct::Level", "sql::types::TableChange"],
     ),
     ("plugin", "capability", &["Conduct", "Context", "Services"]),
-    ("cli", "capability", &["Kind", "Error", "GateState", "conduct::Level", "docker::types"]),
+    (
+        "cli",
+        "capability",
+        &["Kind", "Error", "GateState", "conduct::Level", "docker::types", "sql::types"],
+    ),
     ("settings", "contract", &["ReleaseImage"]),
 ];
 
