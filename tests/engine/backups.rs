@@ -89,6 +89,14 @@ fn into(installation: &Installation, label: &str) -> String {
     format!("restored_{label}_{}", &sha256[..8])
 }
 
+/// Other tests may have one of theirs at the same time.
+#[track_caller]
+fn assert_no_throwaway(installation: &Installation) {
+    let ours = format!("label=tessallite-up.throwaway={}", installation.project());
+    let left = docker(&["ps", "--all", "--quiet", "--filter", &ours]);
+    assert_eq!(left.trim(), "", "containers are left");
+}
+
 #[test]
 fn everything_comes_back_and_the_former_database_keeps_its_newer_rows() {
     let installation = Installation::borrow(Template::Variable);
@@ -188,8 +196,7 @@ fn a_full_verification_finds_what_a_manifest_says_wrongly() {
     outcome.code(3);
     outcome.says("globex-eu_meta").says("has other rows");
     assert_eq!(manifest(&installation, "one")["verified"], Value::Null);
-    let left = docker(&["ps", "--all", "--quiet", "--filter", "label=tessallite-up.throwaway"]);
-    assert_eq!(left.trim(), "", "containers are left");
+    assert_no_throwaway(&installation);
     let kept = fs::read(installation.path(STATE).join("backups/one.dump.zst"));
     assert!(kept.is_ok());
     fs::remove_dir_all(installation.path(STATE)).unwrap();
@@ -205,8 +212,7 @@ fn an_upgrade_proves_its_backup_first_when_it_is_told_to() {
     let record = events::summary(&events)["record"].as_str().unwrap();
     let run = record.rsplit('/').next().unwrap();
     assert_eq!(manifest(&installation, run)["verified"]["how"], "full");
-    let left = docker(&["ps", "--all", "--quiet", "--filter", "label=tessallite-up.throwaway"]);
-    assert_eq!(left.trim(), "", "containers are left");
+    assert_no_throwaway(&installation);
 }
 
 #[test]
