@@ -35,6 +35,12 @@ async fn locked(
     let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
     let keep = Keep { newest: args.keep, younger_than: args.older_than.map(days) };
     let needed: BTreeSet<String> = engine::needed_backups(&settings.state_dir)?;
+    if !args.databases.is_empty() {
+        // A run that goes on looks for the database that it has kept.
+        engine::check_finished(&settings.state_dir)?;
+        // A name that is wrong is told before anything is removed.
+        backups.drop_databases(&args.databases, true).await?;
+    }
     let pruned = backups.prune(keep, needed, args.dry_run).await?;
     show.warnings(&pruned.warnings);
     if !args.databases.is_empty() {

@@ -27,6 +27,9 @@ use crate::text::printable;
 /// How often the engine is asked even when it tells nothing: its memory of events is
 /// short, and a dead connection is silent.
 const RECHECK: Duration = Duration::from_secs(10);
+/// So far an inspection may be ahead of the events; how often they are looked for.
+const EVENTS_LAG: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// In a row; with their pauses they last about a minute.
 const ATTEMPTS: u32 = 10;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -98,14 +101,22 @@ impl WatchHandle {
                 container: container.name.clone(),
                 id: container.id.clone(),
             };
-            let mishaps = self.ledger().add(
-                place.clone(),
-                details.map(|details| snapshot(&details)),
-                container.fresh,
-            );
+            let seen = details.map(|details| snapshot(&details));
+            if container.fresh && seen.as_ref().is_some_and(|s| s.running && s.restarts > 0) {
+                self.end_is_told(&container.id).await;
+            }
+            let mishaps = self.ledger().add(place.clone(), seen, container.fresh);
             self.report(place, mishaps);
         }
         Ok(())
+    }
+
+    /// An inspection can be ahead of the events: how the container ended is on its way.
+    async fn end_is_told(&self, id: &str) {
+        let deadline = Instant::now() + EVENTS_LAG;
+        while !self.ledger().knows_end_of(id) && Instant::now() < deadline {
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Whatever befalls the containers of these services is no incident any longer. To

@@ -63,6 +63,11 @@ impl Ledger {
         mishaps
     }
 
+    /// Whether an event has told how a container ended that is not watched yet.
+    pub(super) fn knows_end_of(&self, id: &str) -> bool {
+        self.ended.contains_key(id)
+    }
+
     pub(super) fn remove(&mut self, services: &[String]) {
         self.watched.retain(|_, watched| !services.contains(&watched.place.service));
     }
