@@ -227,10 +227,13 @@ fn what_is_pruned_is_what_was_told() {
     told.says("one").says("would be removed");
     let names = |outcome: &str| outcome.lines().filter(|line| line.contains("tables")).count();
     assert_eq!(names(&installation.run(&["backup", "list"]).stdout), 3);
+    // Nothing is removed where a part of what was told cannot be done.
+    let wrong = ["backup", "prune", "--keep", "1", "--databases", "tessallite"];
+    installation.run(&wrong).code(2).says("no database that a restore has kept");
+    assert_eq!(names(&installation.run(&["backup", "list"]).stdout), 3);
     installation.run(&["backup", "prune", "--keep", "1"]).code(0);
     assert_eq!(names(&installation.run(&["backup", "list"]).stdout), 1);
     let kept = restore(&installation, "three");
-    installation.run(&["backup", "prune", "--databases", "tessallite"]).code(2);
     installation.run(&["backup", "prune", "--databases", &kept]).code(0);
     assert_eq!(databases(&installation).len(), 4);
 }

@@ -13,7 +13,7 @@ use super::args::Global;
 use super::error::{Failure, Result};
 use super::{display, exit_code, interrupt, session};
 use crate::capability::sql::types::Facts;
-use crate::engine::{Installation, Lock};
+use crate::engine::Installation;
 use crate::settings::Settings;
 
 /// The installation's own database.
@@ -37,16 +37,14 @@ pub async fn run(global: &Global, args: &Backup) -> Result<u8> {
 async fn create(settings: &Settings, show: Show, args: &Create) -> Result<u8> {
     let installation = connect(settings).await?;
     let label = args.label.clone().unwrap_or_else(|| format!("manual-{}", stamp()));
-    let lock = lock(&installation, NO_WAIT).await?;
     let counter = Counter::new("backup");
     let backups = &installation.services.backups;
-    let made = async {
+    let work = async {
         backups.check_same(&installation.services.sql).await?;
-        backups.dump(CONNECTION, &label, Facts::new(), &|p| counter.tell(p)).await
+        Ok(backups.dump(CONNECTION, &label, Facts::new(), &|p| counter.tell(p)).await?)
     };
-    let made = made.await;
+    let made = under_lock(&installation, NO_WAIT, work).await;
     counter.end();
-    session::release(lock).await;
     show.made(&made?, &settings.backup_dir);
     Ok(exit_code::DONE)
 }
@@ -107,9 +105,16 @@ async fn asked_to_stop(mut interrupt: watch::Receiver<bool>) {
     }
 }
 
-/// Nothing else may work on the installation meanwhile.
-async fn lock(installation: &Installation, wait_s: u32) -> Result<Lock> {
-    session::lock(installation, &format!("backup-{}", stamp()), wait_s).await
+/// Nothing else works on the installation meanwhile.
+async fn under_lock<T>(
+    installation: &Installation,
+    wait_s: u32,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let lock = session::lock(installation, &format!("backup-{}", stamp()), wait_s).await?;
+    let ended = work.await;
+    session::release(lock).await;
+    ended
 }
 
 async fn connect(settings: &Settings) -> Result<Installation> {

@@ -29,7 +29,7 @@ struct Run {
 /// All runs, the newest first.
 pub fn list(global: &Global) -> Result<u8> {
     let settings = Settings::resolve(global.flags())?;
-    let runs: Vec<Run> = history::runs(&settings.state_dir)
+    let runs: Vec<Run> = history::runs(&settings.state_dir)?
         .into_iter()
         .map(|recorded| {
             let entries = journal::entries(&recorded.directory.join(record::JOURNAL));

@@ -1,7 +1,6 @@
 //! `status`: what the installation is now, and its last run.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::json;
 
@@ -20,7 +19,7 @@ pub async fn run(global: &Global) -> Result<u8> {
     let installation = Installation::connect(session::target(&settings)).await?;
     let docker = &installation.services.docker;
     let (engine, services) = (docker.engine().await?, docker.services().await?);
-    let last = last_run(&settings.state_dir);
+    let last = history::runs(&settings.state_dir)?.into_iter().next().map(in_a_line);
     let holder = Lock::holder(&installation).await?;
     display::print(&match global.output {
         Output::Json => {
@@ -81,11 +80,11 @@ fn as_json(service: &Service) -> serde_json::Value {
 }
 
 /// The newest run, in a line.
-fn last_run(state_dir: &Path) -> Option<String> {
-    let Recorded { name, directory, ending } = history::runs(state_dir).into_iter().next()?;
+fn in_a_line(last: Recorded) -> String {
+    let Recorded { name, directory, ending } = last;
     let how = match ending {
         Ok(ending) => in_words(ending),
         Err(error) => error.to_string(),
     };
-    Some(one_line(&format!("last run {name} {how}; its record: {}", directory.display())))
+    one_line(&format!("last run {name} {how}; its record: {}", directory.display()))
 }

@@ -1,8 +1,10 @@
 //! The recorded runs of an installation.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::journal::{self, Record};
+use super::{Error, Result};
 use crate::report::event::Ending;
 
 /// A run that was begun.
@@ -14,11 +16,24 @@ pub struct Recorded {
 }
 
 /// Newest first: the names of runs begin with their time.
-pub fn runs(state_dir: &Path) -> Vec<Recorded> {
-    let entries = std::fs::read_dir(state_dir.join("runs")).into_iter().flatten().flatten();
-    let mut directories: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+///
+/// # Errors
+/// `State` where there are records that cannot be listed: nobody knows what they say.
+pub fn runs(state_dir: &Path) -> Result<Vec<Recorded>> {
+    let path = state_dir.join("runs");
+    let mut directories = match directories(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        listed => listed.map_err(|source| {
+            let doing = "listing the recorded runs in";
+            Error::State { doing, path, source }
+        })?,
+    };
     directories.sort_unstable_by(|a, b| b.cmp(a));
-    directories.into_iter().filter_map(recorded).collect()
+    Ok(directories.into_iter().filter_map(recorded).collect())
+}
+
+fn directories(path: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect()
 }
 
 fn recorded(directory: PathBuf) -> Option<Recorded> {

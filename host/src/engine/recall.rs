@@ -82,7 +82,7 @@ pub async fn take_up(
 /// # Errors
 /// `Journal` where a record before it is damaged; `NoRun` where there is none.
 pub fn newest(state_dir: &Path, wanted: Wanted) -> Result<String> {
-    for run in super::history::runs(state_dir) {
+    for run in super::history::runs(state_dir)? {
         let recalled = super::record::recall(state_dir, &run.name)?;
         if check(&recalled, wanted).is_ok() {
             return Ok(run.name);
@@ -100,7 +100,7 @@ pub fn newest(state_dir: &Path, wanted: Wanted) -> Result<String> {
 /// # Errors
 /// `Unfinished`; `Journal` where the newest record is damaged, and nobody can tell.
 pub fn check_finished(state_dir: &Path) -> Result<()> {
-    for run in super::history::runs(state_dir) {
+    for run in super::history::runs(state_dir)? {
         let Recalled { plan, progress } = super::record::recall(state_dir, &run.name)?;
         if !plan.has_touched(&progress) {
             continue;
@@ -123,7 +123,7 @@ pub fn check_finished(state_dir: &Path) -> Result<()> {
 /// As [`newest`]: where a record is damaged, nobody can tell.
 pub fn needed_backups(state_dir: &Path) -> Result<BTreeSet<String>> {
     let mut needed = BTreeSet::new();
-    for run in super::history::runs(state_dir) {
+    for run in super::history::runs(state_dir)? {
         let Recalled { plan, progress } = super::record::recall(state_dir, &run.name)?;
         let steps = plan.steps.iter().chain(&plan.rollback);
         needed.extend(steps.flat_map(|planned| &planned.step.effects).filter_map(|effect| {
@@ -185,7 +185,7 @@ mod tests {
         let error = check_finished(state.path()).unwrap_err().to_string();
         assert!(error.contains("the run 4 was cut off"), "{error}");
         assert_eq!(newest(state.path(), Wanted::Resume).unwrap(), "4");
-        assert_eq!(history::runs(state.path()).len(), 4);
+        assert_eq!(history::runs(state.path()).unwrap().len(), 4);
     }
 
     #[test]
@@ -208,6 +208,14 @@ mod tests {
         }
         let needed: Vec<String> = needed_backups(state.path()).unwrap().into_iter().collect();
         assert_eq!(needed, ["2", "3"]);
+    }
+
+    #[test]
+    fn records_that_cannot_be_listed_are_not_taken_for_none() {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(state.path().join("runs"), "").unwrap();
+        assert!(matches!(needed_backups(state.path()), Err(Error::State { .. })));
+        assert!(matches!(check_finished(state.path()), Err(Error::State { .. })));
     }
 
     #[test]

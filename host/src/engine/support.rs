@@ -120,7 +120,7 @@ impl Bundle {
 }
 
 fn find(subject: &Subject) -> Result<Option<Recorded>> {
-    let mut runs = history::runs(&subject.state_dir).into_iter();
+    let mut runs = history::runs(&subject.state_dir)?.into_iter();
     let Some(wanted) = &subject.run else { return Ok(runs.next()) };
     match runs.find(|run| run.name == *wanted) {
         Some(run) => Ok(Some(run)),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::args::Prune;
 use super::show::Show;
-use super::{NO_WAIT, connect, lock};
+use super::{NO_WAIT, connect, under_lock};
 use crate::capability::sql::types::Keep;
 use crate::cli::error::{Failure, Result};
-use crate::cli::{exit_code, session};
+use crate::cli::exit_code;
 use crate::engine::{self, Installation};
 use crate::settings::Settings;
 
@@ -18,10 +18,7 @@ pub async fn run(settings: &Settings, show: Show, args: &Prune) -> Result<u8> {
             .hint("--keep N, --older-than DAYS, --databases NAME; --dry-run only shows it"));
     }
     let installation = connect(settings).await?;
-    let lock = lock(&installation, NO_WAIT).await?;
-    let ended = locked(&installation, settings, show, args).await;
-    session::release(lock).await;
-    ended
+    under_lock(&installation, NO_WAIT, locked(&installation, settings, show, args)).await
 }
 
 /// What is done under the lock.

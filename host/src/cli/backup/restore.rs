@@ -7,12 +7,12 @@ use futures_util::FutureExt as _;
 
 use super::args;
 use super::show::{Counter, Show};
-use super::{connect, lock, stamp};
+use super::{connect, stamp, under_lock};
 use crate::capability::sql::types::{Backup, Restore, TableChange};
 use crate::cli::display::Display;
 use crate::cli::error::{Failure, Result};
+use crate::cli::exit_code;
 use crate::cli::recorded::{can_ask, nothing_done};
-use crate::cli::{exit_code, session};
 use crate::engine::{self, Installation};
 use crate::settings::Settings;
 
@@ -25,10 +25,8 @@ pub async fn run(settings: &Settings, show: Show, args: &args::Restore) -> Resul
             .hint("tessallite-up backup list shows what there is; --yes does it without asking"));
     }
     let installation = connect(settings).await?;
-    let lock = lock(&installation, args.consent.lock_wait).await?;
-    let ended = locked(&installation, settings, show, args).await;
-    session::release(lock).await;
-    ended
+    let work = locked(&installation, settings, show, args);
+    under_lock(&installation, args.consent.lock_wait, work).await
 }
 
 /// What is done under the lock.

@@ -100,9 +100,9 @@ impl Dumps {
 
     /// The file, once all of it was read and found whole.
     async fn proven(&self, manifest: &Manifest) -> Result<std::fs::File> {
-        match self.open_checked(manifest).await {
+        match self.open_and_read(manifest).await? {
             Ok(file) => Ok(file),
-            Err(error) => self.refuted(manifest.clone(), error).await,
+            Err(damage) => self.refuted(manifest.clone(), damage).await,
         }
     }
 

@@ -208,7 +208,13 @@ impl Dumps {
     }
 
     /// The file of a backup, after all of it was read and found whole.
-    pub(super) async fn open_checked(&self, manifest: &Manifest) -> Result<File> {
+    async fn open_checked(&self, manifest: &Manifest) -> Result<File> {
+        self.open_and_read(manifest).await?
+    }
+
+    /// As [`Dumps::open_checked`], with the damage of the file apart from what keeps it from
+    /// being read.
+    pub(super) async fn open_and_read(&self, manifest: &Manifest) -> Result<Result<File>> {
         let directory = self.open().await?;
         let name = manifest::dump_name(&manifest.label);
         let open = || {
@@ -220,11 +226,11 @@ impl Dumps {
             Error::failed(format!("the backup {name} is damaged"))
                 .hint("use another backup; nothing was changed")
         };
-        match verify::read_back(open()?).await {
-            Ok(found) if found.sha256 == manifest.sha256 => open(),
+        Ok(match verify::read_back(open()?).await {
+            Ok(found) if found.sha256 == manifest.sha256 => Ok(open()?),
             Ok(_) => Err(damaged().because("its checksum is not the one of what was written")),
             Err(error) => Err(damaged().because(error)),
-        }
+        })
     }
 
     async fn swap(&self, names: &Names<'_>, neutral: &Access) -> Result<()> {
