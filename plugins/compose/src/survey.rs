@@ -77,7 +77,7 @@ fn settled_services() -> Result<Vec<Service>, Error> {
     let mut told = false;
     loop {
         let services = docker::list_services()?;
-        let starting = services.iter().find(|s| s.containers.iter().any(is_starting));
+        let starting = services.iter().find(|service| is_starting(service));
         let Some(starting) = starting.filter(|_| host::elapsed() < deadline) else {
             return Ok(services);
         };
@@ -89,8 +89,13 @@ fn settled_services() -> Result<Vec<Service>, Error> {
     }
 }
 
-fn is_starting(container: &Container) -> bool {
-    container.state == ContainerState::Running && container.health == docker::Health::Starting
+/// Its health check has given no verdict yet, and does not pass when it is run.
+fn is_starting(service: &Service) -> bool {
+    let is_early = |container: &Container| {
+        container.state == ContainerState::Running && container.health == docker::Health::Starting
+    };
+    service.containers.iter().any(is_early)
+        && !matches!(docker::check_health(&service.name), Ok(docker::Health::Healthy))
 }
 
 enum Found {

@@ -58,6 +58,9 @@ enum Look {
 struct Waiting<'a> {
     gate: &'a Gate,
     answers: u32,
+    /// The containers whose health checks have passed before the engine ran them, with
+    /// the times that each was restarted.
+    checked: Vec<(String, u32)>,
     last: String,
 }
 
@@ -66,8 +69,10 @@ struct Waiting<'a> {
 /// # Errors
 /// `TimedOut` when a gate has not passed in its time, naming every such service.
 pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
-    let mut open: Vec<Waiting> =
-        gates.iter().map(|gate| Waiting { gate, answers: 0, last: String::new() }).collect();
+    let mut open: Vec<Waiting> = gates
+        .iter()
+        .map(|gate| Waiting { gate, answers: 0, checked: Vec::new(), last: String::new() })
+        .collect();
     let started = host::elapsed();
     loop {
         for waiting in &mut open {
@@ -96,7 +101,7 @@ fn pause_ms(waited_ms: u64) -> u32 {
 
 impl Waiting<'_> {
     fn look(&mut self) {
-        let state = match look(self.gate) {
+        let state = match self.seen() {
             Look::Healthy => {
                 self.answers += 1;
                 self.last.clear();
@@ -117,16 +122,46 @@ impl Waiting<'_> {
         };
         host::report_gate(&self.gate.service, &state);
     }
+
+    fn seen(&mut self) -> Look {
+        let service = match docker::get_service(&self.gate.service) {
+            Ok(service) => service,
+            Err(error) => return Look::NotYet(error.text().into()),
+        };
+        if let Some(why) = not_running(&service) {
+            return Look::NotYet(why);
+        }
+        // Cheaper than a health check, which is a program in the container.
+        if let not_yet @ Look::NotYet(_) = ask(self.gate) {
+            return not_yet;
+        }
+        let now: Vec<_> = early(&service).map(|c| (c.id.clone(), c.restarts)).collect();
+        if now != self.checked
+            && let Some(why) = not_passed(&service)
+        {
+            return Look::NotYet(why);
+        }
+        self.checked = now;
+        Look::Healthy
+    }
 }
 
-fn look(gate: &Gate) -> Look {
-    let service = match docker::get_service(&gate.service) {
-        Ok(service) => service,
-        Err(error) => return Look::NotYet(error.text().into()),
-    };
-    if let Some(why) = not_running_well(&service) {
-        return Look::NotYet(why);
+/// Those of its containers whose health checks have given no verdict yet. They are asked for
+/// one instead of waited for: the engine's intervals are those of a service that runs for days.
+fn early(service: &Service) -> impl Iterator<Item = &Container> {
+    service.containers.iter().filter(|container| container.health == Health::Starting)
+}
+
+fn not_passed(service: &Service) -> Option<String> {
+    let name = &early(service).next()?.name;
+    match docker::check_health(&service.name) {
+        Ok(Health::Healthy) => None,
+        Ok(_) => Some(format!("{name}: health check: starting")),
+        Err(error) => Some(error.text().into()),
     }
+}
+
+fn ask(gate: &Gate) -> Look {
     let Some(port) = gate.port else {
         return Look::Healthy;
     };
@@ -144,8 +179,14 @@ fn look(gate: &Gate) -> Look {
 }
 
 /// Why the containers of a service are not all running and, where they have a health
-/// check of their own, healthy. `None`: they are.
+/// check of their own, healthy. `None`: they are. A check that has given no verdict yet is
+/// run.
 pub fn not_running_well(service: &Service) -> Option<String> {
+    not_running(service).or_else(|| not_passed(service))
+}
+
+/// As [`not_running_well`], but for checks that have given no verdict yet.
+fn not_running(service: &Service) -> Option<String> {
     if service.containers.is_empty() {
         return Some("no container".into());
     }
@@ -155,8 +196,7 @@ pub fn not_running_well(service: &Service) -> Option<String> {
 fn container_not_well(container: &Container) -> Option<String> {
     let state = match container.state {
         ContainerState::Running => match container.health {
-            Health::None | Health::Healthy => return None,
-            Health::Starting => "health check: starting",
+            Health::None | Health::Healthy | Health::Starting => return None,
             Health::Unhealthy => "health check: unhealthy",
         },
         ContainerState::Created => "created, not started",

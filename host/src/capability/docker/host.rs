@@ -10,8 +10,8 @@ use crate::capability::conduct::{Conduct, Notice};
 use crate::capability::{Context, Error, Result};
 use crate::contract::Effect;
 use crate::contract::docker::{
-    DeployChange, Engine, ExecChange, ExecOutput, Host, PinChange, PullChange, RegistryImage,
-    RevertChange, Service, StopChange, UnpinChange,
+    DeployChange, Engine, ExecChange, ExecOutput, Health, Host, PinChange, PullChange,
+    RegistryImage, RevertChange, Service, StopChange, UnpinChange,
 };
 use crate::contract::errors;
 
@@ -34,6 +34,13 @@ impl Host for Context {
 
     async fn get_service(&mut self, name: String) -> Result<Service> {
         self.read("docker.get-service", async |s| Ok(s.docker.service(&name).await?.into())).await
+    }
+
+    async fn check_health(&mut self, service: String) -> Result<Health> {
+        self.read("docker.check-health", async |s| {
+            Ok(s.docker.check_health(&service).await?.into())
+        })
+        .await
     }
 
     async fn logs(&mut self, service: String, tail: u32) -> Result<String> {

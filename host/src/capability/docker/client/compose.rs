@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::containers::PROJECT_LABEL;
 use crate::capability::docker::types::Location;
 use crate::capability::error::{Error, Result};
 use crate::text::printable;
@@ -16,6 +17,22 @@ const READ_LIMIT: Duration = Duration::from_secs(60);
 /// Lines of a failed command's output that are worth showing.
 const SHOWN_LINES: usize = 8;
 const INSTALL_HINT: &str = "install the Compose v2 plugin (docker-compose-plugin); Compose v1 (`docker-compose`) is not enough";
+
+/// A script, because the containers have to be started even when this program is gone by then.
+const START: &str = r#"
+"$@" || exit
+pids= failed=0
+for pair in $(docker ps --all --no-trunc --filter "label=$UP_PROJECT" \
+    --filter label=com.docker.compose.oneoff=False --filter status=created --filter status=exited \
+    --format '{{.ID}}={{.Label "com.docker.compose.service"}}')
+do
+    case $UP_SERVICES in
+        *" ${pair#*=} "*) docker start "${pair%%=*}" >/dev/null & pids="$pids $!" ;;
+    esac
+done
+for pid in $pids; do wait "$pid" || failed=$?; done
+exit "$failed"
+"#;
 
 /// `docker compose` with the operator's flags, run in the project's directory.
 pub(super) struct Compose {
@@ -82,26 +99,31 @@ impl Compose {
     ///
     /// Errors: `Failed`, with the last lines that Compose printed.
     pub(super) async fn change(&self, doing: &str, args: &[String]) -> Result<()> {
-        let cannot = |error: std::io::Error| Error::failed(doing).because(error);
-        // A file and not a pipe: a pipe breaks with us, and takes the command along.
-        let log = tempfile::tempfile().map_err(cannot)?;
         let mut command = self.command();
+        command.args(args);
+        carry_out(doing, command).await
+    }
+
+    /// As [`Compose::change`], and what does not run afterwards of these services is started:
+    /// all at once, and without the half seconds in which Compose looks for each dependency.
+    pub(super) async fn change_and_start(
+        &self,
+        doing: &str,
+        args: &[String],
+        project: &str,
+        services: &[&str],
+    ) -> Result<()> {
+        let compose = self.command();
+        let compose = compose.as_std();
+        let mut command = Command::new("sh");
+        command.args(["-c", START, "sh"]).arg(compose.get_program()).args(compose.get_args());
         command
             .args(args)
-            // Orphans are not in the approved plan, whatever the environment says.
-            .env("COMPOSE_REMOVE_ORPHANS", "false")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().map_err(cannot)?)
-            .stderr(log.try_clone().map_err(cannot)?)
-            // Out of the terminal's group: Ctrl-C is for us to answer.
-            .process_group(0);
-        let mut child = command.spawn().map_err(|error| not_started(doing, error))?;
-        let task = tokio::spawn(async move { child.wait().await });
-        let status = task.await.map_err(|error| Error::failed(doing).because(error))?;
-        if status.map_err(cannot)?.success() {
-            return Ok(());
-        }
-        Err(Error::failed(doing).because(tail(&read_back(log))))
+            .current_dir(&self.location.project_dir)
+            .env("DOCKER_CLI_HINTS", "false")
+            .env("UP_PROJECT", format!("{PROJECT_LABEL}={project}"))
+            .env("UP_SERVICES", format!(" {} ", services.join(" ")));
+        carry_out(doing, command).await
     }
 
     fn command(&self) -> Command {
@@ -122,6 +144,28 @@ impl Compose {
         }
         command
     }
+}
+
+/// Runs the command to its end, whatever becomes of the caller and of this program.
+async fn carry_out(doing: &str, mut command: Command) -> Result<()> {
+    let cannot = |error: std::io::Error| Error::failed(doing).because(error);
+    // A file and not a pipe: a pipe breaks with us, and takes the command along.
+    let log = tempfile::tempfile().map_err(cannot)?;
+    command
+        // Orphans are not in the approved plan, whatever the environment says.
+        .env("COMPOSE_REMOVE_ORPHANS", "false")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().map_err(cannot)?)
+        .stderr(log.try_clone().map_err(cannot)?)
+        // Out of the terminal's group: Ctrl-C is for us to answer.
+        .process_group(0);
+    let mut child = command.spawn().map_err(|error| not_started(doing, error))?;
+    let task = tokio::spawn(async move { child.wait().await });
+    let status = task.await.map_err(|error| Error::failed(doing).because(error))?;
+    if status.map_err(cannot)?.success() {
+        return Ok(());
+    }
+    Err(Error::failed(doing).because(tail(&read_back(log))))
 }
 
 /// Runs `docker` itself, for what it knows and the engine does not.

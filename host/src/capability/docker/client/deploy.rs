@@ -19,6 +19,22 @@ struct Goal<'a> {
     image_id: String,
 }
 
+/// How Compose is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It starts the containers too, after another look at all that they depend on.
+    Up,
+    /// As `Up`, and what they depend on is left as it is, where that is not as its files say.
+    ///
+    /// Before 2.29.3, Compose then forgets the dependencies of a service, and with them a part
+    /// of the digest by which it later sees whether a container is up to date: the next
+    /// plain `docker compose up` would recreate them all. So it is not the usual way.
+    UpAlone,
+    /// Compose stops the old containers and makes the new ones; we start them: what they
+    /// depend on runs, and is not a part of this change.
+    CreateAndStart,
+}
+
 impl Client {
     /// Recreates these services, and only these, on what the project's files say now,
     /// keeping the number of their containers. Afterwards their containers are
@@ -39,7 +55,7 @@ impl Client {
             let modelled = Self::modelled(&model, &wanted.service)?;
             goals.push(self.prepare(wanted, modelled).await?);
         }
-        self.recreate(&model.project, &goals).await
+        self.recreate(&model, &goals).await
     }
 
     /// As [`Client::up`], on images that were in use before: each reference of the
@@ -56,7 +72,7 @@ impl Client {
             let modelled = Self::modelled(&model, &former.service)?;
             goals.push(self.name_again(former, modelled).await?);
         }
-        self.recreate(&model.project, &goals).await
+        self.recreate(&model, &goals).await
     }
 
     /// The containers of these services, as if they had been deployed before.
@@ -71,38 +87,40 @@ impl Client {
         Ok(deployed)
     }
 
-    async fn recreate(&self, project: &str, goals: &[Goal<'_>]) -> Result<Vec<DeployedContainer>> {
+    async fn recreate(&self, model: &Model, goals: &[Goal<'_>]) -> Result<Vec<DeployedContainer>> {
         let names: Vec<&str> = goals.iter().map(|goal| goal.service).collect();
-        let before = self.containers(project).await?;
-        let alone = !self.leaves_dependencies_alone(goals, &before).await?;
-        let args = up_args(goals, &before, alone);
-        self.inner.compose.change(&format!("recreating {}", names.join(", ")), &args).await?;
-        let after = self.containers(project).await?;
+        let doing = format!("recreating {}", names.join(", "));
+        let before = self.containers(&model.project).await?;
+        let way = self.way(model, goals, &before).await?;
+        let args = up_args(goals, &before, way);
+        let compose = &self.inner.compose;
+        match way {
+            Way::CreateAndStart => {
+                compose.change_and_start(&doing, &args, &model.project, &names).await?;
+            }
+            Way::Up | Way::UpAlone => compose.change(&doing, &args).await?,
+        }
+        let after = self.containers(&model.project).await?;
         verify(goals, &before, after)
     }
 
-    /// Whether Compose would leave all that these services depend on as it is.
-    ///
-    /// With `--no-deps`, Compose forgets the dependencies of a service, and with them a part
-    /// of the digest by which it later sees whether a container is up to date: the next
-    /// plain `docker compose up` would recreate them all. So it is only told so where a
-    /// dependency is not as its files say, and must not be touched.
-    async fn leaves_dependencies_alone(
-        &self,
-        goals: &[Goal<'_>],
-        before: &[Found],
-    ) -> Result<bool> {
-        let model = self.model().await?;
-        let hashes = self.inner.compose.hashes().await?;
-        for name in dependencies(&model, goals) {
-            let reference = model.services.get(&name).map_or("", |service| service.image.as_str());
+    async fn way(&self, model: &Model, goals: &[Goal<'_>], before: &[Found]) -> Result<Way> {
+        for name in dependencies(model, goals) {
+            let service = model.services.get(&name);
+            let reference = service.map_or("", |service| service.image.as_str());
             let image = self.image(reference).await?.and_then(|image| image.id);
-            let hash = hashes.get(&name).map(String::as_str);
+            let hash = service.and_then(|service| service.hash.as_deref());
             if !is_current(&name, before, hash, image.as_deref()) {
-                return Ok(false);
+                return Ok(Way::UpAlone);
             }
         }
-        Ok(true)
+        let in_order = |service: &ServiceModel| {
+            let mut on = service.depends_on.iter();
+            on.any(|on| goals.iter().any(|goal| goal.service == on.service))
+        };
+        let mut services = goals.iter().filter_map(|goal| model.services.get(goal.service));
+        let is_up = services.any(|service| service.needs_preparation || in_order(service));
+        Ok(if is_up { Way::Up } else { Way::CreateAndStart })
     }
 
     /// A tag that has moved on leads to the former image again.
@@ -230,11 +248,13 @@ fn says(model: &str, pinned: &Pinned) -> bool {
         && (model.digest().is_some() || tag(&model) == tag(wanted))
 }
 
-fn up_args(goals: &[Goal<'_>], before: &[Found], alone: bool) -> Vec<String> {
+fn up_args(goals: &[Goal<'_>], before: &[Found], way: Way) -> Vec<String> {
     let mut args: Vec<String> =
         ["up", "--detach", "--no-build", "--pull", "never"].map(str::to_owned).to_vec();
-    if alone {
-        args.push("--no-deps".to_owned());
+    match way {
+        Way::Up => {}
+        Way::UpAlone => args.push("--no-deps".to_owned()),
+        Way::CreateAndStart => args.push("--no-start".to_owned()),
     }
     let counts = counts(before);
     for goal in goals {

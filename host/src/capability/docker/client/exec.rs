@@ -35,6 +35,9 @@ const READ_BUFFER: usize = 64 << 10;
 const CHUNKS_AHEAD: usize = 64;
 /// A program ends a moment after its output.
 const END_GRACE: Duration = Duration::from_secs(5);
+/// Between two questions whether it has; each pause is twice the one before.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// When a program has ended, a feeder that still waits for input has nobody to feed.
 const FEEDER_GRACE: Duration = Duration::from_secs(1);
@@ -220,6 +223,7 @@ impl Client {
     /// does: only the engine's word that the program has ended counts.
     async fn exit_code(&self, doing: &str, id: &str) -> Result<i64> {
         let deadline = Instant::now() + END_GRACE;
+        let mut pause = SHORTEST_PAUSE;
         loop {
             let state = self.docker().inspect_exec(id).await;
             let state = state
@@ -232,7 +236,8 @@ impl Client {
                     "{doing}: its output ended before the program did"
                 )));
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

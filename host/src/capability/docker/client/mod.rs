@@ -14,6 +14,7 @@ mod engine;
 mod exec;
 mod failure;
 mod files;
+mod health;
 mod images;
 mod mark;
 mod model;

@@ -1,6 +1,6 @@
 //! The Compose model, as `docker compose config` resolves it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,6 +25,11 @@ pub(super) struct ServiceModel {
     pub(super) mounts: Vec<String>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) active: bool,
+    /// What Compose compares a container's label with; absent where the service is not
+    /// active.
+    pub(super) hash: Option<String>,
+    /// Compose does more to its containers than to start them, such as to put secrets in.
+    pub(super) needs_preparation: bool,
 }
 
 /// Reads the model of all services, those of inactive profiles among them.
@@ -32,21 +37,20 @@ pub(super) struct ServiceModel {
 /// Errors: `Invalid` when Compose does not accept the project.
 pub(super) async fn read(compose: &Compose) -> Result<Model> {
     let doing = "reading the Compose project";
-    let (active, all) = tokio::join!(
-        compose.read(doing, &["config", "--format", "json"]),
+    let (hashes, all) = tokio::join!(
+        compose.hashes(),
         compose.read(doing, &["--profile", "*", "config", "--format", "json"]),
     );
-    let active = parse(&active?)?;
-    // What is wrong with a service that is not active is no reason to stop.
+    let hashes = hashes?;
     let all = match all.and_then(|text| parse(&text)) {
-        Ok(all) if all.services.len() >= active.services.len() => all,
-        _ => active.clone(),
+        Ok(all) if hashes.keys().all(|name| all.services.contains_key(name)) => all,
+        // What is wrong with a service that is not active is no reason to stop.
+        _ => parse(&compose.read(doing, &["config", "--format", "json"]).await?)?,
     };
-    let names = active.services.into_keys().collect();
-    Ok(model(all, &names))
+    Ok(model(all, hashes))
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct RawModel {
     #[serde(default)]
     name: String,
@@ -64,6 +68,10 @@ struct RawService {
     healthcheck: Option<RawHealthCheck>,
     volumes: Vec<RawVolume>,
     environment: BTreeMap<String, String>,
+    secrets: Value,
+    configs: Value,
+    pre_start: Value,
+    post_start: Value,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -115,15 +123,18 @@ pub(super) fn unescape(value: &mut Value) {
     }
 }
 
-fn model(raw: RawModel, active: &BTreeSet<String>) -> Model {
+/// Only active services have hashes.
+fn model(raw: RawModel, mut hashes: BTreeMap<String, String>) -> Model {
     let services = raw.services.into_iter().map(|(name, raw)| {
-        let active = active.contains(&name);
-        (name, service(raw, active))
+        let hash = hashes.remove(&name);
+        (name, service(raw, hash))
     });
     Model { project: raw.name, services: services.collect() }
 }
 
-fn service(raw: RawService, active: bool) -> ServiceModel {
+fn service(raw: RawService, hash: Option<String>) -> ServiceModel {
+    let extras = [&raw.secrets, &raw.configs, &raw.pre_start, &raw.post_start];
+    let needs_preparation = extras.into_iter().any(|extra| !is_nothing(extra));
     let depends_on = raw
         .depends_on
         .into_iter()
@@ -141,7 +152,18 @@ fn service(raw: RawService, active: bool) -> ServiceModel {
             .map(|volume| format!("{}:{}", volume.source, volume.target))
             .collect(),
         environment: raw.environment,
-        active,
+        active: hash.is_some(),
+        hash,
+        needs_preparation,
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
     }
 }
 
@@ -215,14 +237,16 @@ mod tests {
     const SEEN: &str = r#"{"name":"tess","services":{
         "web":{"image":"r/web:1","depends_on":{"db":{"condition":"service_healthy","required":true},"cache":{"condition":"service_started"}},
                "ports":[{"mode":"ingress","target":8001,"published":"18001","protocol":"tcp"},{"target":9,"protocol":"udp"}],
-               "expose":["7000-7002","8001","9/udp"],"command":null,"volumes":null},
+               "expose":["7000-7002","8001","9/udp"],"command":null,"volumes":null,"configs":[]},
         "db":{"image":"postgres:15","environment":{"A":"pa$$s","N":null},
               "healthcheck":{"test":["CMD","pg_isready"],"interval":"1s"},
+              "secrets":[{"source":"key","target":"/run/secrets/key"}],
               "volumes":[{"type":"volume","source":"pg","target":"/data","volume":{}}]},
         "cache":{"build":{"context":"/x"},"healthcheck":{"disable":true},"depends_on":{"gone":{"condition":"service_started","required":false}}}}}"#;
 
     fn seen() -> Model {
-        model(parse(SEEN).unwrap(), &BTreeSet::from(["web".to_owned(), "db".to_owned()]))
+        let hashes = ["web", "db"].map(|name| (name.to_owned(), format!("hash of {name}")));
+        model(parse(SEEN).unwrap(), BTreeMap::from(hashes))
     }
 
     #[test]
@@ -232,11 +256,12 @@ mod tests {
         let web = &model.services["web"];
         assert_eq!(web.ports, [8001, 7000, 7001, 7002]);
         assert_eq!(web.depends_on[1].condition, Condition::ServiceHealthy);
-        assert!(web.active && !web.has_health_check);
+        assert!(web.active && !web.has_health_check && !web.needs_preparation);
+        assert_eq!(web.hash.as_deref(), Some("hash of web"));
         let db = &model.services["db"];
         assert_eq!(db.environment, BTreeMap::from([("A".to_owned(), "pa$s".to_owned())]));
         assert_eq!(db.mounts, ["pg:/data"]);
-        assert!(db.has_health_check);
+        assert!(db.has_health_check && db.needs_preparation);
         let cache = &model.services["cache"];
         assert!(cache.image.is_empty() && !cache.active && !cache.has_health_check);
     }
@@ -249,7 +274,7 @@ mod tests {
     #[test]
     fn a_circle_is_refused_by_its_members() {
         let text = r#"{"name":"x","services":{"a":{"depends_on":{"b":{}}},"b":{"depends_on":{"a":{}}},"c":{}}}"#;
-        let error = model(parse(text).unwrap(), &BTreeSet::new()).order().unwrap_err();
+        let error = model(parse(text).unwrap(), BTreeMap::new()).order().unwrap_err();
         assert!(error.message.ends_with("circle: a, b"), "{error}");
     }
 }

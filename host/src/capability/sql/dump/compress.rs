@@ -1,8 +1,12 @@
 //! From the stream of `pg_dump` to the file: zstd, checksum and disk on a thread of
-//! their own, behind a queue of a few MiB.
+//! their own, behind a queue of a few MiB; what is on disk is read back meanwhile.
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -10,14 +14,19 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::spawn_blocking;
 
+use super::growing::Growing;
+use super::program::Form;
+use super::verify;
 use crate::capability::error::{Error, Result};
 
 /// Half the work of level 3, zstd's default, and still smaller than what `pg_dump -Fc`
 /// makes by itself; level 1 is not always.
-const LEVEL: i32 = 2;
+pub(super) const LEVEL: i32 = 2;
 /// What goes to the thread at a time.
 const BATCH: usize = 256 << 10;
 const QUEUE: usize = 16;
+/// Between two calls of the progress function.
+const TELL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Written {
@@ -34,36 +43,58 @@ enum Part {
 }
 
 /// Why the file is not whole.
+#[derive(Debug)]
 pub(super) enum Broken {
     Source(Error),
-    Disk(io::Error),
+    /// After so many bytes, before compression.
+    Disk(io::Error, u64),
+    ReadBack(io::Error),
 }
 
-/// Writes all of `source`, and has the disk confirm it.
+/// Writes all of `source`, has the disk confirm it, and reads it back: `again` is the same
+/// file. `progress` is called at most ten times a second, with the bytes before compression
+/// that can be read back.
 pub(super) async fn write<S>(
     source: S,
+    form: Form,
     file: File,
+    again: File,
     mut progress: impl FnMut(u64),
 ) -> Result<Written, Broken>
 where
     S: Stream<Item = Result<Bytes>> + Unpin,
 {
     let (sender, receiver) = channel(QUEUE);
-    let thread = spawn_blocking(move || compress(receiver, file));
-    let sent = send(source, sender, &mut progress).await;
+    let (grown, growth) = mpsc::channel();
+    let thread = spawn_blocking(move || compress(receiver, form, file, grown));
+    let seen = Arc::new(AtomicU64::new(0));
+    let reading = tokio::spawn(verify::read(Growing::new(again, growth), Arc::clone(&seen)));
+    let sent = send(source, sender, || seen.load(Ordering::Relaxed), &mut progress).await;
     // The thread has ended, or ends now that the queue is closed. When it failed, that is the reason.
     let written = thread.await.unwrap_or_else(|e| Err(io::Error::other(e)));
-    match (sent, written) {
-        (Err(error), _) => Err(Broken::Source(error)),
-        (Ok(()), written) => written.map_err(Broken::Disk),
+    let found = reading.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+    let done = seen.load(Ordering::Relaxed);
+    progress(done);
+    sent.map_err(Broken::Source)?;
+    let (bytes, sha256) = written.map_err(|error| Broken::Disk(error, done))?;
+    let found = found.map_err(Broken::ReadBack)?;
+    if (found.bytes, &found.sha256) != (bytes, &sha256) {
+        let wrong = "it is not what was written; the disk of the backup directory may be failing";
+        return Err(Broken::ReadBack(io::Error::new(io::ErrorKind::InvalidData, wrong)));
     }
+    Ok(found)
 }
 
-async fn send<S>(mut source: S, queue: Sender<Part>, progress: &mut impl FnMut(u64)) -> Result<()>
+async fn send<S>(
+    mut source: S,
+    queue: Sender<Part>,
+    done: impl Fn() -> u64,
+    progress: &mut impl FnMut(u64),
+) -> Result<()>
 where
     S: Stream<Item = Result<Bytes>> + Unpin,
 {
-    let (mut batch, mut size, mut total) = (Vec::new(), 0, 0);
+    let (mut batch, mut size, mut told) = (Vec::new(), 0, Instant::now());
     while let Some(part) = source.next().await {
         let part = part?;
         size += part.len();
@@ -72,44 +103,77 @@ where
             if queue.send(Part::Data(std::mem::take(&mut batch))).await.is_err() {
                 return Ok(());
             }
-            total += size as u64;
             size = 0;
-            progress(total);
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                progress(done());
+            }
         }
     }
     // Whether the thread is still there is seen from what it returns.
     let _ = queue.send(Part::Data(batch)).await;
     let _ = queue.send(Part::End).await;
-    progress(total + size as u64);
     Ok(())
 }
 
-fn compress(mut queue: Receiver<Part>, file: File) -> io::Result<Written> {
-    let mut encoder = zstd::Encoder::new(Hashed { file, hash: Sha256::new(), bytes: 0 }, LEVEL)?;
-    encoder.include_checksum(true)?;
-    let mut raw = 0;
+/// The length of the file, and its checksum.
+fn compress(
+    mut queue: Receiver<Part>,
+    form: Form,
+    file: File,
+    grown: mpsc::Sender<u64>,
+) -> io::Result<(u64, String)> {
+    let mut sink = Sink::new(Hashed { file, hash: Sha256::new(), bytes: 0, grown }, form)?;
     loop {
         match queue.blocking_recv() {
-            Some(Part::Data(batch)) => {
-                for part in batch {
-                    encoder.write_all(&part)?;
-                    raw += part.len() as u64;
-                }
-            }
+            Some(Part::Data(batch)) => batch.iter().try_for_each(|part| sink.take(part))?,
             Some(Part::End) => break,
             None => return Err(io::Error::other("the dump was given up")),
         }
     }
-    let Hashed { file, hash, bytes } = encoder.finish()?;
+    let Hashed { file, hash, bytes, grown } = sink.finish()?;
+    // Its reader need not wait for the disk.
+    drop(grown);
     file.sync_all()?;
-    Ok(Written { raw, bytes, sha256: hex(&hash.finalize()) })
+    Ok((bytes, hex(&hash.finalize())))
 }
 
-/// A file whose bytes are counted and hashed on their way.
+enum Sink {
+    Packing(zstd::Encoder<'static, Hashed>),
+    Passing(Hashed),
+}
+
+impl Sink {
+    fn new(file: Hashed, form: Form) -> io::Result<Self> {
+        if form == Form::Packed {
+            return Ok(Self::Passing(file));
+        }
+        let mut encoder = zstd::Encoder::new(file, LEVEL)?;
+        encoder.include_checksum(true)?;
+        Ok(Self::Packing(encoder))
+    }
+
+    fn take(&mut self, part: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Packing(encoder) => encoder.write_all(part),
+            Self::Passing(file) => file.write_all(part),
+        }
+    }
+
+    fn finish(self) -> io::Result<Hashed> {
+        match self {
+            Self::Packing(encoder) => encoder.finish(),
+            Self::Passing(file) => Ok(file),
+        }
+    }
+}
+
+/// A file whose bytes are counted and hashed on their way, and announced to its reader.
 struct Hashed {
     file: File,
     hash: Sha256,
     bytes: u64,
+    grown: mpsc::Sender<u64>,
 }
 
 impl Write for Hashed {
@@ -117,6 +181,8 @@ impl Write for Hashed {
         let n = self.file.write(buf)?;
         self.hash.update(&buf[..n]);
         self.bytes += n as u64;
+        // A reader that has given up tells why by itself.
+        let _ = self.grown.send(self.bytes);
         Ok(n)
     }
 
@@ -139,39 +205,66 @@ mod tests {
         (0..n).map(|n| Ok(Bytes::from(format!("{n:08}").repeat(1000)))).collect()
     }
 
-    #[tokio::test]
-    async fn what_was_written_can_be_read_again() {
+    /// Into a file; and what that holds then.
+    async fn written(
+        parts: Vec<Result<Bytes>>,
+        form: Form,
+    ) -> (Result<Written, Broken>, Vec<u8>, u64) {
         let file = tempfile::NamedTempFile::new().unwrap();
+        let (out, again) = (file.reopen().unwrap(), file.reopen().unwrap());
         let mut seen = 0;
-        let Ok(written) =
-            write(stream::iter(parts(100)), file.reopen().unwrap(), |done| seen = done).await
-        else {
-            panic!("the dump broke")
-        };
-        assert_eq!((written.raw, seen), (800_000, 800_000));
-        let packed = std::fs::read(file.path()).unwrap();
-        assert_eq!(written.bytes, packed.len() as u64);
-        assert_eq!(written.sha256, hex(&Sha256::digest(&packed)));
-        assert_eq!(zstd::decode_all(&packed[..]).unwrap().len(), 800_000);
+        let written = write(stream::iter(parts), form, out, again, |done| seen = done).await;
+        (written, std::fs::read(file.path()).unwrap(), seen)
+    }
+
+    #[tokio::test]
+    async fn what_was_written_has_been_read_again() {
+        let (plain, on_disk, seen) = written(parts(100), Form::Plain).await;
+        let plain = plain.unwrap();
+        assert_eq!((plain.raw, seen), (800_000, 800_000));
+        assert_eq!(plain.bytes, on_disk.len() as u64);
+        assert_eq!(plain.sha256, hex(&Sha256::digest(&on_disk)));
+        assert_eq!(zstd::decode_all(&on_disk[..]).unwrap().len(), 800_000);
+        let packed: Vec<_> = on_disk.chunks(100).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
+        let (passed, same, seen) = written(packed, Form::Packed).await;
+        assert_eq!((passed.unwrap(), same, seen), (plain, on_disk, 800_000));
     }
 
     #[tokio::test]
     async fn a_source_that_breaks_off_breaks_the_dump() {
         let mut parts = parts(10);
         parts.push(Err(Error::unavailable("gone")));
-        let file = tempfile::tempfile().unwrap();
-        assert!(matches!(write(stream::iter(parts), file, |_| {}).await, Err(Broken::Source(_))));
+        assert!(matches!(written(parts, Form::Plain).await.0, Err(Broken::Source(_))));
+    }
+
+    #[tokio::test]
+    async fn a_packed_source_that_ends_too_early_breaks_the_dump() {
+        let (_, mut packed, _) = written(parts(100), Form::Plain).await;
+        packed.pop();
+        let cut = vec![Ok(Bytes::from(packed))];
+        assert!(matches!(written(cut, Form::Packed).await.0, Err(Broken::ReadBack(_))));
+        assert!(matches!(written(Vec::new(), Form::Packed).await.0, Err(Broken::ReadBack(_))));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_gives_back_something_else_breaks_the_dump() {
+        let (out, other) = (tempfile::tempfile().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        let (_, on_disk, _) = written(parts(99), Form::Plain).await;
+        std::fs::write(other.path(), on_disk).unwrap();
+        let again = other.reopen().unwrap();
+        let written = write(stream::iter(parts(100)), Form::Plain, out, again, |_| {}).await;
+        assert!(matches!(written, Err(Broken::ReadBack(_))));
     }
 
     #[tokio::test]
     async fn a_full_disk_breaks_the_dump() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
+        let open = || File::options().read(true).write(true).open("/dev/full").unwrap();
         let noise: Vec<Result<Bytes>> = (0..2000_u64)
             .map(|n| Ok(Bytes::from(Sha256::digest(n.to_le_bytes()).repeat(100))))
             .collect();
-        match write(stream::iter(noise), full, |_| {}).await {
-            Err(Broken::Disk(e)) => assert_eq!(e.kind(), io::ErrorKind::StorageFull),
-            _ => panic!("/dev/full took it"),
+        match write(stream::iter(noise), Form::Plain, open(), open(), |_| {}).await {
+            Err(Broken::Disk(e, _)) => assert_eq!(e.kind(), io::ErrorKind::StorageFull),
+            other => panic!("/dev/full took it: {other:?}"),
         }
     }
 }

@@ -8,13 +8,13 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
 use super::compare::contents_of;
-use super::{Dumps, Progress, properties, survey, verify};
+use super::{Dumps, properties, survey, verify};
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
 use crate::capability::sql::locate::Server;
 use crate::capability::sql::manifest::{self, Manifest};
-use crate::capability::sql::types::{Restore, TableChange};
+use crate::capability::sql::types::{Progress, Restore, TableChange};
 use crate::text::{one_line, shortened};
 
 use properties::{identifier, literal};

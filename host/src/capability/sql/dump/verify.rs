@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -19,8 +21,16 @@ const CHUNK: usize = 128 << 10;
 
 /// What the file holds, by reading all of it.
 pub(super) async fn read_back(file: File) -> io::Result<Written> {
+    read(file, Arc::default()).await
+}
+
+/// As [`read_back`], of whatever can be read; `seen` tells how much of the dump it was so far.
+pub(super) async fn read<R>(source: R, seen: Arc<AtomicU64>) -> io::Result<Written>
+where
+    R: Read + Send + 'static,
+{
     spawn_blocking(move || {
-        let source = Hashed { file, hash: Sha256::new(), bytes: 0 };
+        let source = Hashed { source, hash: Sha256::new(), bytes: 0 };
         let mut decoder = zstd::Decoder::new(source)?.single_frame();
         let mut chunk = vec![0; CHUNK];
         let mut raw = 0;
@@ -29,6 +39,7 @@ pub(super) async fn read_back(file: File) -> io::Result<Written> {
                 0 => break,
                 n => raw += n as u64,
             }
+            seen.store(raw, Ordering::Relaxed);
         }
         let mut source = decoder.finish();
         if source.buffer().is_empty() && source.get_mut().read(&mut chunk)? == 0 {
@@ -85,15 +96,15 @@ pub(super) fn unpacked(file: File) -> io::Result<Input> {
     Ok(parts.boxed())
 }
 
-struct Hashed {
-    file: File,
+struct Hashed<R> {
+    source: R,
     hash: Sha256,
     bytes: u64,
 }
 
-impl Read for Hashed {
+impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(buf)?;
+        let n = self.source.read(buf)?;
         self.hash.update(&buf[..n]);
         self.bytes += n as u64;
         Ok(n)

@@ -4,7 +4,7 @@
 //! its next write for ever: an abandoned `pg_dump` would keep its locks, and the next
 //! migration would wait for them.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::runtime::Handle;
 
 use crate::capability::docker::client::Client;
@@ -18,6 +18,7 @@ pub(super) fn end(client: Client, exec: String) {
         runtime.spawn(async move {
             if let Some(pid) = process(&client, &exec).await {
                 // It may have ended meanwhile, or belong to another user.
+                let _ = kill_process_group(pid, Signal::TERM);
                 let _ = kill_process(pid, Signal::TERM);
             }
         });
