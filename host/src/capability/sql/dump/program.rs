@@ -2,7 +2,7 @@
 
 use super::SESSION;
 use crate::capability::error::{Error, Result};
-use crate::capability::sql::client::inside::Access;
+use crate::capability::sql::client::inside::{Access, collect};
 use crate::capability::sql::locate::{Exec, Exit, Server};
 use crate::text::{one_line, shortened};
 
@@ -30,7 +30,8 @@ pub(super) enum Form {
 pub(super) async fn form(server: &dyn Server, access: &Access) -> Result<Form> {
     let argv = ["sh", "-c", "command -v zstd"];
     let exec = access.start(server, &argv, "tessallite-up", "", None).await?;
-    Ok(if exec.end.await?.code == 0 { Form::Packed } else { Form::Plain })
+    let (_, exit) = collect(exec, 1 << 16).await?;
+    Ok(if exit.code == 0 { Form::Packed } else { Form::Plain })
 }
 
 pub(super) async fn start(
