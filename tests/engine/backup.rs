@@ -65,3 +65,57 @@ fn fingerprint_of(installation: &Installation, database: &str) -> Fingerprint {
     run(bash.args(["-ec", script, "bash", database]).current_dir(installation.dir()));
     installation.fingerprint()
 }
+
+/// Each of these tells another value from the one before, however alike the server finds them.
+const VALUES: [&str; 9] = [
+    "amount = 1.00",
+    "amount = 'NaN'",
+    "amount = NULL",
+    "ratio = '-0'",
+    "ratio = 'NaN'",
+    "name = ''",
+    "name = NULL",
+    "code = 'a'",
+    "seen = 'infinity'",
+];
+
+#[test]
+fn the_digest_of_a_table_tells_every_value_from_every_other() {
+    let installation = Installation::borrow(Template::Variable);
+    installation.query(
+        "CREATE TABLE public.kinds (amount numeric, ratio float8, name text, code bpchar, seen timestamptz, \
+         id uuid, day date, list int[]);
+         INSERT INTO public.kinds VALUES (1.0, 0, 'x', 'a  ', '2026-01-01', gen_random_uuid(), 'today', '{1,NULL}')",
+    );
+    let mut digests = vec![digest_of_kinds(&installation, "as-it-was")];
+    assert_eq!(digests[0], digest_of_kinds(&installation, "again"));
+    for (n, value) in VALUES.iter().enumerate() {
+        installation.query(&format!("UPDATE public.kinds SET {value}"));
+        digests.push(digest_of_kinds(&installation, &format!("value-{n}")));
+    }
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), 1 + VALUES.len());
+}
+
+fn digest_of_kinds(installation: &Installation, label: &str) -> String {
+    installation.run(&["backup", "create", "--label", label]).code(0);
+    let manifest = installation.path(STATE).join(format!("backups/{label}.json"));
+    let manifest: Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+    let tables = manifest["contents"]["tables"].as_array().unwrap();
+    let kinds = tables.iter().find(|table| table["name"] == "kinds").unwrap();
+    kinds["digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_image_without_zstd_is_backed_up_all_the_same() {
+    let installation = Installation::borrow(Template::Variable);
+    let container = installation.container("postgres");
+    run(Command::new("docker").args(["exec", &container, "rm", "/usr/bin/zstd"]));
+    installation.run(&["backup", "create", "--label", "plain"]).code(0);
+    let dump = the_one_dump(&installation.path(STATE).join("backups"));
+    restore(&installation, &dump);
+    let restored = fingerprint_of(&installation, COPY);
+    let kinds = ["table", "sequence", "schema"];
+    restored.only(&kinds).assert_same_as(&installation.before().only(&kinds));
+}
