@@ -21,11 +21,11 @@ const INSTALL_HINT: &str = "install the Compose v2 plugin (docker-compose-plugin
 /// A script, because the containers have to be started even when this program is gone by then.
 const START: &str = r#"
 "$@" || exit
-pids= failed=0
-for pair in $(docker ps --all --no-trunc --filter "label=$UP_PROJECT" \
+found=$(docker ps --all --no-trunc --filter "label=$UP_PROJECT" \
     --filter label=com.docker.compose.oneoff=False --filter status=created --filter status=exited \
-    --format '{{.ID}}={{.Label "com.docker.compose.service"}}')
-do
+    --format '{{.ID}}={{.Label "com.docker.compose.service"}}') || exit
+pids= failed=0
+for pair in $found; do
     case $UP_SERVICES in
         *" ${pair#*=} "*) docker start "${pair%%=*}" >/dev/null & pids="$pids $!" ;;
     esac
@@ -250,5 +250,32 @@ mod tests {
     fn progress_is_not_shown_with_a_failure() {
         let text = " Network x_default  Created\n Container x-a-1  Starting\nError response from daemon: no\n";
         assert_eq!(tail(text), "Error response from daemon: no");
+    }
+
+    /// The script, with a `docker` that lists two containers and starts what it is told to.
+    fn start(compose: &str, listing: i32, starting: i32) -> (Option<i32>, String) {
+        let place = tempfile::tempdir().unwrap();
+        let docker = format!(
+            "#!/bin/sh\ncase $1 in ps) printf 'one=a\\ntwo=b\\n'; exit {listing};; \
+             start) echo \"$2\" >>started; exit {starting};; esac\n"
+        );
+        let path = place.path().join("docker");
+        std::fs::write(&path, docker).unwrap();
+        let mut chmod = std::process::Command::new("chmod");
+        assert!(chmod.arg("+x").arg(&path).status().unwrap().success());
+        let search = format!("{}:/usr/bin:/bin", place.path().display());
+        let mut script = std::process::Command::new("sh");
+        script.args(["-c", START, "sh", compose]).current_dir(place.path());
+        script.env("PATH", search).env("UP_PROJECT", "label=x").env("UP_SERVICES", " a ");
+        let code = script.status().unwrap().code();
+        (code, std::fs::read_to_string(place.path().join("started")).unwrap_or_default())
+    }
+
+    #[test]
+    fn only_what_was_created_for_the_change_is_started_and_every_failure_is_told() {
+        assert_eq!(start("true", 0, 0), (Some(0), "one\n".to_owned()));
+        assert_eq!(start("true", 0, 7), (Some(7), "one\n".to_owned()));
+        assert_eq!(start("true", 3, 0), (Some(3), String::new()));
+        assert_eq!(start("false", 0, 0), (Some(1), String::new()));
     }
 }
