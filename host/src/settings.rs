@@ -62,6 +62,8 @@ pub struct Flags {
     pub release: Option<PathBuf>,
     pub expect_migration: Option<String>,
     pub backup_dir: Option<PathBuf>,
+    pub recipients: Vec<String>,
+    pub identity: Option<PathBuf>,
     pub state: Option<PathBuf>,
     /// Plugin settings, `KEY=VALUE`.
     pub set: Vec<String>,
@@ -82,6 +84,10 @@ pub struct Settings {
     pub oldest: Option<String>,
     pub release: Release,
     pub backup_dir: PathBuf,
+    /// Of age, whom backups are encrypted to.
+    pub recipients: Vec<String>,
+    /// The file with the age identity that opens them.
+    pub identity: Option<PathBuf>,
     pub state_dir: PathBuf,
     /// For the plugins.
     pub settings: BTreeMap<String, String>,
@@ -120,6 +126,8 @@ impl Settings {
             Some(path) => absolute(path)?,
             None => state_dir.join("backups"),
         };
+        let identity = flags.identity.or(file.backup.identity.clone().map(from_file));
+        let identity = identity.map(absolute).transpose()?;
         let mut settings = file.plugin_settings();
         for pair in &flags.set {
             let (name, value) = pair
@@ -143,6 +151,8 @@ impl Settings {
             oldest: release.oldest.clone(),
             release,
             backup_dir,
+            recipients: or(flags.recipients, file.backup.recipients),
+            identity,
             state_dir,
             settings,
             origins: file.http.origins,

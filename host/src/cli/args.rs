@@ -109,9 +109,8 @@ pub struct Request {
     /// The db_migration that the release notes promise
     #[arg(long, value_name = "MIGRATION", env = "TESSALLITE_UP_EXPECT_MIGRATION")]
     expect_migration: Option<String>,
-    /// Where backups are kept [default: backups in the state directory]
-    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
-    backup_dir: Option<PathBuf>,
+    #[command(flatten)]
+    backups: Backups,
     /// A plugin, by path or name; the first makes the plan, each next one extends it
     /// [default: the one for this installation]
     #[arg(long = "plugin", value_name = "NAME|PATH")]
@@ -168,6 +167,31 @@ pub struct Consent {
     pub lock_wait: u32,
 }
 
+/// Where backups are, and what closes and opens them.
+#[derive(Debug, clap::Args)]
+pub struct Backups {
+    /// Where backups are kept [default: backups in the state directory]
+    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
+    backup_dir: Option<PathBuf>,
+    /// Encrypt backups with age to this recipient; may be repeated
+    #[arg(long = "recipient", value_name = "AGE", env = "TESSALLITE_UP_RECIPIENT")]
+    recipients: Vec<String>,
+    /// The age identity that opens encrypted backups
+    #[arg(long, value_name = "FILE", env = "TESSALLITE_UP_IDENTITY")]
+    identity: Option<PathBuf>,
+}
+
+impl Backups {
+    pub fn with(&self, flags: Flags) -> Flags {
+        Flags {
+            backup_dir: self.backup_dir.clone(),
+            recipients: self.recipients.clone(),
+            identity: self.identity.clone(),
+            ..flags
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct SupportBundle {
     /// The run that it is about [default: the newest]
@@ -210,9 +234,8 @@ pub struct Resume {
     /// What to do when it fails after it has changed the installation
     #[arg(long, value_enum, default_value_t = OnFailure::Rollback, value_name = "WHAT")]
     pub on_failure: OnFailure,
-    /// Where backups are kept [default: backups in the state directory]
-    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
-    pub backup_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub backups: Backups,
 }
 
 #[derive(Debug, clap::Args)]
@@ -225,9 +248,8 @@ pub struct Rollback {
     /// Show what would be done, and do nothing
     #[arg(long, action = ArgAction::SetTrue)]
     pub preview: bool,
-    /// Where backups are kept [default: backups in the state directory]
-    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
-    pub backup_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub backups: Backups,
 }
 
 #[derive(Debug, clap::Args)]
@@ -326,16 +348,16 @@ impl Request {
         });
         set("verify-backup", proof);
         set("allow-stranded-tenants", self.allow_stranded_tenants.then(|| "true".to_owned()));
-        Flags {
+        let flags = Flags {
             plugins: self.plugins.clone(),
             to: self.to.clone(),
             release: self.release.clone(),
             expect_migration: self.expect_migration.clone(),
-            backup_dir: self.backup_dir.clone(),
             set: self.set.clone(),
             named,
             ..global.flags()
-        }
+        };
+        self.backups.with(flags)
     }
 }
 

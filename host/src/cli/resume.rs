@@ -7,11 +7,10 @@ use super::recorded::{self, Taken};
 use super::{exit_code, session};
 use crate::engine::progress::Direction;
 use crate::engine::{Installation, Wanted};
-use crate::settings::{Flags, Settings};
+use crate::settings::Settings;
 
 pub async fn run(global: &Global, args: &Resume) -> Result<u8> {
-    let flags = Flags { backup_dir: args.backup_dir.clone(), ..global.flags() };
-    let settings = Settings::resolve(flags)?;
+    let settings = Settings::resolve(args.backups.with(global.flags()))?;
     if !args.consent.yes && !recorded::can_ask(global.output) {
         return Err(Failure::usage("there is no terminal to ask on, and --yes was not given")
             .hint(

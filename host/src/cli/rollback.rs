@@ -7,11 +7,10 @@ use super::recorded::{self, Taken};
 use super::{exit_code, session};
 use crate::engine::{Installation, Wanted};
 use crate::report::event::Ending;
-use crate::settings::{Flags, Settings};
+use crate::settings::Settings;
 
 pub async fn run(global: &Global, args: &Rollback) -> Result<u8> {
-    let flags = Flags { backup_dir: args.backup_dir.clone(), ..global.flags() };
-    let settings = Settings::resolve(flags)?;
+    let settings = Settings::resolve(args.backups.with(global.flags()))?;
     let run = recorded::name(&settings, args.run.as_deref(), Wanted::Rollback)?;
     if args.preview {
         let view = recorded::view(&settings, &run, Wanted::Rollback)?;

@@ -61,6 +61,8 @@ pub fn target(settings: &Settings) -> Target {
         },
         state_dir: settings.state_dir.clone(),
         backup_dir: settings.backup_dir.clone(),
+        recipients: settings.recipients.clone(),
+        identity: settings.identity.clone(),
         origins: settings.origins.clone(),
         connections: settings.connections.iter().map(dsn).collect(),
         database_service: settings.settings.get("database-service").cloned(),

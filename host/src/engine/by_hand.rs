@@ -101,15 +101,18 @@ impl Place<'_> {
     /// Only where the schema has changed; the same as the program would do.
     fn restore(&self, label: &str, into: &str, keep_as: &str) -> Vec<String> {
         let dump = dump_path(self.backups, label);
+        let unpacked = match dump.extension().is_some_and(|ending| ending == "age") {
+            true => format!("age --decrypt --identity IDENTITY {} | zstd -dc", dump.display()),
+            false => format!("zstd -dc {}", dump.display()),
+        };
         let inside =
             format!("docker compose exec -T {} sh -c", self.database.unwrap_or("postgres"));
         let psql = "psql -v ON_ERROR_STOP=1 -U \"$POSTGRES_USER\" -d postgres";
         vec![
             format!("{inside} '{psql} -c \"CREATE DATABASE \\\"{into}\\\" TEMPLATE template0\"'"),
             format!(
-                "zstd -dc {} | {inside} 'pg_restore -U \"$POSTGRES_USER\" --single-transaction \
-                 --exit-on-error -d \"{into}\"'",
-                dump.display()
+                "{unpacked} | {inside} 'pg_restore -U \"$POSTGRES_USER\" --single-transaction \
+                 --exit-on-error -d \"{into}\"'"
             ),
             format!(
                 "{inside} '{psql} -c \"ALTER DATABASE \\\"$POSTGRES_DB\\\" RENAME TO \

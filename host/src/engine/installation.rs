@@ -31,6 +31,10 @@ pub struct Target {
     pub location: Location,
     pub state_dir: PathBuf,
     pub backup_dir: PathBuf,
+    /// Whom backups are encrypted to with age; nobody leaves them as they are.
+    pub recipients: Vec<String>,
+    /// The file of the identity that opens them.
+    pub identity: Option<PathBuf>,
     pub origins: Vec<String>,
     /// Data source names, with their passwords: this type has no `Debug`.
     pub connections: BTreeMap<String, String>,
@@ -59,8 +63,10 @@ impl Installation {
         let sql = sql::client::Client::new(Some(Arc::clone(&server)), named, Default::default());
         let ports: Arc<dyn Directory> = Arc::new(Ports { docker: docker.clone() });
         let http = http::client::Client::new(Some(ports), &target.origins)?;
-        let backups =
-            sql::dump::Dumps::new(Some(server), target.backup_dir.clone()).with_spare(postgres);
+        let seal = sql::dump::Seal::new(&target.recipients, target.identity.clone())?;
+        let backups = sql::dump::Dumps::new(Some(server), target.backup_dir.clone())
+            .with_spare(postgres)
+            .encrypted(seal);
         let former_files = FormerFiles::new(target.state_dir.join("runs"));
         let services = Services { docker, former_files, sql, backups, http };
         Ok(Self { services: Arc::new(services), target })

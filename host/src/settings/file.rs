@@ -16,6 +16,8 @@ pub struct File {
     pub release: Option<PathBuf>,
     pub expect_migration: Option<String>,
     pub backup_dir: Option<PathBuf>,
+    #[serde(default)]
+    pub backup: Backup,
     pub state: Option<PathBuf>,
     /// The Compose files.
     #[serde(default)]
@@ -35,6 +37,15 @@ pub struct File {
     pub http: Http,
     #[serde(default)]
     pub sql: Sql,
+}
+
+/// Encryption with age.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backup {
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    pub identity: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -78,7 +78,7 @@ impl From<wit::RestoreChange> for types::Restore {
 
 impl From<types::Backup> for wit::Backup {
     fn from(backup: types::Backup) -> Self {
-        let types::Backup { label, bytes, sha256, tables, started_at, verified: _ } = backup;
+        let types::Backup { label, bytes, sha256, tables, started_at, .. } = backup;
         Self { label, bytes, sha256, tables, started_at }
     }
 }

@@ -1,4 +1,5 @@
-//! What lies beside a dump: `LABEL.dump.zst` is whole once `LABEL.json` says so.
+//! What lies beside a dump: `LABEL.dump.zst`, or `LABEL.dump.zst.age` where it is encrypted,
+//! is whole once `LABEL.json` says so.
 
 use std::io::Read;
 
@@ -20,6 +21,9 @@ const ENDING: &str = ".json";
 pub struct Manifest {
     pub format: u32,
     pub label: String,
+    /// With age.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
     pub database: String,
     pub server_version: String,
     /// RFC 3339, UTC, as all times here.
@@ -55,9 +59,15 @@ impl Manifest {
             bytes: self.bytes,
             sha256: self.sha256.clone(),
             tables: self.tables,
+            encrypted: self.encrypted,
             started_at: self.started_at.clone(),
             verified: self.verified.clone(),
         }
+    }
+
+    /// The name of its file.
+    pub fn dump(&self) -> String {
+        dump_name(&self.label, self.encrypted)
     }
 
     /// `None` when there is none.
@@ -91,7 +101,7 @@ impl Manifest {
     /// Whether the file is there with the size that was written. The checksum is
     /// for those who are about to use it.
     pub fn check_size(&self, directory: &Dir) -> Result<()> {
-        let name = dump_name(&self.label);
+        let name = self.dump();
         let found = directory
             .metadata(&name)
             .map_err(|e| Error::failed(format!("looking at {name}")).because(e))?;
@@ -128,8 +138,8 @@ fn whole(directory: &Dir, label: &str) -> Result<Option<Manifest>> {
     Ok(manifest)
 }
 
-pub fn dump_name(label: &str) -> String {
-    format!("{label}.dump.zst")
+pub fn dump_name(label: &str, is_encrypted: bool) -> String {
+    format!("{label}.dump.zst{}", if is_encrypted { ".age" } else { "" })
 }
 
 pub fn file_name(label: &str) -> String {
@@ -156,6 +166,7 @@ mod tests {
         Manifest {
             format: FORMAT,
             label: label.into(),
+            encrypted: false,
             database: "d".into(),
             server_version: "15.1".into(),
             started_at: started_at.into(),
@@ -189,10 +200,10 @@ mod tests {
             [("old", "2026-01-01T00:00:00Z"), ("new", "2026-02-01T00:00:00Z")]
         {
             keep(&directory, &manifest(label, started_at));
-            directory.write(dump_name(label), "abc").unwrap();
+            directory.write(dump_name(label, false), "abc").unwrap();
         }
         keep(&directory, &manifest("short", "2026-03-01T00:00:00Z"));
-        directory.write(dump_name("short"), "ab").unwrap();
+        directory.write(dump_name("short", false), "ab").unwrap();
         keep(&directory, &manifest("gone", "2026-03-01T00:00:00Z"));
         directory.write("torn.json", "{").unwrap();
         directory.write("running.dump.zst.partial", "").unwrap();

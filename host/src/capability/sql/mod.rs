@@ -13,5 +13,6 @@ use std::path::{Path, PathBuf};
 
 /// The file of the backup of this label.
 pub fn dump_path(directory: &Path, label: &str) -> PathBuf {
-    directory.join(manifest::dump_name(label))
+    let encrypted = directory.join(manifest::dump_name(label, true));
+    if encrypted.is_file() { encrypted } else { directory.join(manifest::dump_name(label, false)) }
 }

@@ -49,6 +49,7 @@ pub struct Backup {
     /// Of the file on disk, in hexadecimal.
     pub sha256: String,
     pub tables: u32,
+    pub encrypted: bool,
     /// RFC 3339, UTC.
     pub started_at: String,
     /// Absent where nothing has read it back since it was written.

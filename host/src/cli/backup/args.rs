@@ -38,6 +38,12 @@ pub struct Place {
     /// Where backups are kept [default: backups in the state directory]
     #[arg(long, global = true, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
     backup_dir: Option<PathBuf>,
+    /// Encrypt backups with age to this recipient; may be repeated
+    #[arg(long = "recipient", global = true, value_name = "AGE", env = "TESSALLITE_UP_RECIPIENT")]
+    recipients: Vec<String>,
+    /// The age identity that opens encrypted backups
+    #[arg(long, global = true, value_name = "FILE", env = "TESSALLITE_UP_IDENTITY")]
+    identity: Option<PathBuf>,
     /// A setting of the installation, such as database-service; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -86,6 +92,12 @@ pub struct Prune {
 
 impl Place {
     pub fn flags(&self, global: &Global) -> Flags {
-        Flags { backup_dir: self.backup_dir.clone(), set: self.set.clone(), ..global.flags() }
+        Flags {
+            backup_dir: self.backup_dir.clone(),
+            recipients: self.recipients.clone(),
+            identity: self.identity.clone(),
+            set: self.set.clone(),
+            ..global.flags()
+        }
     }
 }

@@ -100,6 +100,7 @@ mod tests {
             bytes: 1,
             sha256: sha256.into(),
             tables: 1,
+            encrypted: false,
             started_at: "2026-01-01T00:00:00Z".into(),
             verified: None,
         };

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::capability::sql::dump_path;
 use crate::capability::sql::types::{Backup, Check, Progress, Pruned, TableChange, Verified};
 use crate::cli::args::Output;
 use crate::cli::display;
@@ -37,7 +38,7 @@ impl Show {
 
     pub fn made(self, backup: &Backup, directory: &Path) {
         let human = || {
-            let file = directory.join(format!("{}.dump.zst", backup.label));
+            let file = dump_path(directory, &backup.label);
             let size = format::bytes(backup.bytes);
             format!(
                 "{}: {} tables, {size}, in {}\n",
@@ -57,12 +58,13 @@ impl Show {
             let width = backups.iter().map(|backup| backup.label.len()).max().unwrap_or(0);
             let mut text = String::new();
             for backup in backups {
-                let Backup { label, started_at, bytes, tables, .. } = backup;
+                let Backup { label, started_at, bytes, tables, encrypted, .. } = backup;
                 let _ = writeln!(
                     text,
-                    "{label:<width$}  {}  {:>9}  {tables:>4} tables  {}",
+                    "{label:<width$}  {}  {:>9}  {tables:>4} tables  {}{}",
                     one_line(started_at),
                     format::bytes(*bytes),
+                    if *encrypted { "encrypted, " } else { "" },
                     proof(backup.verified.as_ref())
                 );
             }
@@ -139,10 +141,10 @@ impl Show {
 }
 
 fn as_json(backup: &Backup) -> Value {
-    let Backup { label, bytes, sha256, tables, started_at, verified } = backup;
+    let Backup { label, bytes, sha256, tables, encrypted, started_at, verified } = backup;
     json!({
         "label": label, "started_at": started_at, "bytes": bytes, "sha256": sha256,
-        "tables": tables, "verified": verified,
+        "tables": tables, "encrypted": encrypted, "verified": verified,
     })
 }
 

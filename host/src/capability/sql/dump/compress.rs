@@ -1,4 +1,4 @@
-//! From the stream of `pg_dump` to the file: zstd, checksum and disk on a thread of
+//! From the stream of `pg_dump` to the file: zstd, age, checksum and disk on a thread of
 //! their own, behind a queue of a few MiB; what is on disk is read back meanwhile.
 
 use std::fs::File;
@@ -16,7 +16,8 @@ use tokio::task::spawn_blocking;
 
 use super::growing::Growing;
 use super::program::Form;
-use super::verify;
+use super::seal::{Closing, Seal};
+use super::verify::{self, Archive};
 use crate::capability::error::{Error, Result};
 
 /// Half the work of level 3, zstd's default, and still smaller than what `pg_dump -Fc`
@@ -51,14 +52,20 @@ pub(super) enum Broken {
     ReadBack(io::Error),
 }
 
-/// Writes all of `source`, has the disk confirm it, and reads it back: `again` is the same
-/// file. `progress` is called at most ten times a second, with the bytes before compression
-/// that can be read back.
+/// Where a dump goes.
+pub(super) struct Target {
+    pub(super) file: File,
+    pub(super) seal: Seal,
+    /// The same file, to be read.
+    pub(super) again: Archive,
+}
+
+/// Writes all of `source`, has the disk confirm it, and reads it back. `progress` is called
+/// at most ten times a second, with the bytes before compression that can be read back.
 pub(super) async fn write<S>(
     source: S,
     form: Form,
-    file: File,
-    again: File,
+    target: Target,
     mut progress: impl FnMut(u64),
 ) -> Result<Written, Broken>
 where
@@ -66,9 +73,11 @@ where
 {
     let (sender, receiver) = channel(QUEUE);
     let (grown, growth) = mpsc::channel();
-    let thread = spawn_blocking(move || compress(receiver, form, file, grown));
+    let Target { file, seal, again: Archive { source: again, identities } } = target;
+    let thread = spawn_blocking(move || compress(receiver, form, file, &seal, grown));
     let seen = Arc::new(AtomicU64::new(0));
-    let reading = tokio::spawn(verify::read(Growing::new(again, growth), Arc::clone(&seen)));
+    let again = Archive { source: Growing::new(again, growth), identities };
+    let reading = tokio::spawn(verify::read(again, Arc::clone(&seen)));
     let sent = send(source, sender, || seen.load(Ordering::Relaxed), &mut progress).await;
     // The thread has ended, or ends now that the queue is closed. When it failed, that is the reason.
     let written = thread.await.unwrap_or_else(|e| Err(io::Error::other(e)));
@@ -121,9 +130,11 @@ fn compress(
     mut queue: Receiver<Part>,
     form: Form,
     file: File,
+    seal: &Seal,
     grown: mpsc::Sender<u64>,
 ) -> io::Result<(u64, String)> {
-    let mut sink = Sink::new(Hashed { file, hash: Sha256::new(), bytes: 0, grown }, form)?;
+    let hashed = Hashed { file, hash: Sha256::new(), bytes: 0, grown };
+    let mut sink = Sink::new(seal.close(hashed)?, form)?;
     loop {
         match queue.blocking_recv() {
             Some(Part::Data(batch)) => batch.iter().try_for_each(|part| sink.take(part))?,
@@ -131,7 +142,7 @@ fn compress(
             None => return Err(io::Error::other("the dump was given up")),
         }
     }
-    let Hashed { file, hash, bytes, grown } = sink.finish()?;
+    let Hashed { file, hash, bytes, grown } = sink.finish()?.finish()?;
     // Its reader need not wait for the disk.
     drop(grown);
     file.sync_all()?;
@@ -139,12 +150,12 @@ fn compress(
 }
 
 enum Sink {
-    Packing(zstd::Encoder<'static, Hashed>),
-    Passing(Hashed),
+    Packing(zstd::Encoder<'static, Closing<Hashed>>),
+    Passing(Closing<Hashed>),
 }
 
 impl Sink {
-    fn new(file: Hashed, form: Form) -> io::Result<Self> {
+    fn new(file: Closing<Hashed>, form: Form) -> io::Result<Self> {
         if form == Form::Packed {
             return Ok(Self::Passing(file));
         }
@@ -160,7 +171,7 @@ impl Sink {
         }
     }
 
-    fn finish(self) -> io::Result<Hashed> {
+    fn finish(self) -> io::Result<Closing<Hashed>> {
         match self {
             Self::Packing(encoder) => encoder.finish(),
             Self::Passing(file) => Ok(file),
@@ -199,10 +210,15 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 mod tests {
     use futures_util::stream;
 
+    use super::super::seal;
     use super::*;
 
     fn parts(n: usize) -> Vec<Result<Bytes>> {
         (0..n).map(|n| Ok(Bytes::from(format!("{n:08}").repeat(1000)))).collect()
+    }
+
+    fn target(file: File, again: File) -> Target {
+        Target { file, seal: Seal::default(), again: Archive { source: again, identities: None } }
     }
 
     /// Into a file; and what that holds then.
@@ -213,7 +229,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let (out, again) = (file.reopen().unwrap(), file.reopen().unwrap());
         let mut seen = 0;
-        let written = write(stream::iter(parts), form, out, again, |done| seen = done).await;
+        let written = write(stream::iter(parts), form, target(out, again), |done| seen = done).await;
         (written, std::fs::read(file.path()).unwrap(), seen)
     }
 
@@ -228,6 +244,19 @@ mod tests {
         let packed: Vec<_> = on_disk.chunks(100).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
         let (passed, same, seen) = written(packed, Form::Packed).await;
         assert_eq!((passed.unwrap(), same, seen), (plain, on_disk, 800_000));
+    }
+
+    #[tokio::test]
+    async fn an_encrypted_one_is_read_again_through_its_identity() {
+        let (seal, _held) = seal::tests::seal();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let identities = seal.proven().unwrap();
+        let again = Archive { source: file.reopen().unwrap(), identities };
+        let target = Target { file: file.reopen().unwrap(), seal, again };
+        let written = write(stream::iter(parts(100)), Form::Plain, target, |_| {}).await.unwrap();
+        let on_disk = std::fs::read(file.path()).unwrap();
+        assert_eq!((written.raw, written.bytes), (800_000, on_disk.len() as u64));
+        assert!(on_disk.starts_with(b"age-encryption.org/v1"), "it is not encrypted");
     }
 
     #[tokio::test]
@@ -252,7 +281,7 @@ mod tests {
         let (_, on_disk, _) = written(parts(99), Form::Plain).await;
         std::fs::write(other.path(), on_disk).unwrap();
         let again = other.reopen().unwrap();
-        let written = write(stream::iter(parts(100)), Form::Plain, out, again, |_| {}).await;
+        let written = write(stream::iter(parts(100)), Form::Plain, target(out, again), |_| {}).await;
         assert!(matches!(written, Err(Broken::ReadBack(_))));
     }
 
@@ -262,7 +291,7 @@ mod tests {
         let noise: Vec<Result<Bytes>> = (0..2000_u64)
             .map(|n| Ok(Bytes::from(Sha256::digest(n.to_le_bytes()).repeat(100))))
             .collect();
-        match write(stream::iter(noise), Form::Plain, open(), open(), |_| {}).await {
+        match write(stream::iter(noise), Form::Plain, target(open(), open()), |_| {}).await {
             Err(Broken::Disk(e, _)) => assert_eq!(e.kind(), io::ErrorKind::StorageFull),
             other => panic!("/dev/full took it: {other:?}"),
         }

@@ -15,7 +15,8 @@ use super::compare::contents_of;
 use super::partial::record;
 use super::properties::{self, identifier};
 use super::restore::{MOST_PRINTED, pg_restore};
-use super::{Dumps, blocking, survey, verify, whole_seconds};
+use super::verify::{self, Archive};
+use super::{Dumps, blocking, survey, whole_seconds};
 use crate::capability::error::{Error, Kind, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login::Login;
@@ -44,9 +45,9 @@ impl Dumps {
     /// Errors: `NotFound` when there is none, `Failed` when it is damaged.
     pub async fn verify(&self, label: &str) -> Result<Verified> {
         let manifest = self.manifest(label).await?;
-        let file = self.proven(&manifest).await?;
+        let archive = self.proven(&manifest).await?;
         if let Ok((access, _)) = self.log_in(&["SELECT 1"]).await {
-            let tables = verify::tables(self.server()?.as_ref(), &access, file).await?;
+            let tables = verify::tables(self.server()?.as_ref(), &access, archive).await?;
             if tables != manifest.tables {
                 let error = format!(
                     "the backup {label:?} has {tables} tables instead of {}",
@@ -75,12 +76,12 @@ impl Dumps {
     ) -> Result<Verified> {
         let manifest = self.manifest(label).await?;
         let contents = contents_of(&manifest)?;
-        let file = self.proven(&manifest).await?;
+        let archive = self.proven(&manifest).await?;
         let (spared, access) = self.spare(&contents.properties).await?;
         let restored = async {
             ready(&spared, &access).await?;
             let target = made(spared.as_ref(), &access, &contents.properties).await?;
-            let archive = (&manifest, file);
+            let archive = (&manifest, archive);
             pg_restore(spared.as_ref(), &target, archive, &["--no-tablespaces"], progress).await?;
             survey::contents(spared.as_ref(), &target).await
         };
@@ -99,9 +100,9 @@ impl Dumps {
     }
 
     /// The file, once all of it was read and found whole.
-    async fn proven(&self, manifest: &Manifest) -> Result<std::fs::File> {
+    async fn proven(&self, manifest: &Manifest) -> Result<Archive> {
         match self.open_and_read(manifest).await? {
-            Ok(file) => Ok(file),
+            Ok(archive) => Ok(archive),
             Err(damage) => self.refuted(manifest.clone(), damage).await,
         }
     }

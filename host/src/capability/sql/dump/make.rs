@@ -9,13 +9,15 @@ use cap_std::fs::Dir;
 use jiff::Timestamp;
 
 use super::census::{CENSUS, Census};
-use super::compress::{self, Broken, Written};
+use super::compress::{self, Broken, Target, Written};
 use super::leftovers::Leftovers;
 use super::partial::Partial;
 use super::program;
+use super::seal::Identities;
 use super::session::Session;
 use super::survey::{Beside, schema_digest};
-use super::{Dumps, END_LEFTOVERS, SESSION, blocking, full, verify, whole_seconds};
+use super::verify::{self, Archive};
+use super::{Dumps, END_LEFTOVERS, SESSION, blocking, full, whole_seconds};
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::INTERNAL;
 use crate::capability::sql::client::inside::Access;
@@ -48,18 +50,22 @@ impl Dumps {
         {
             return Ok(kept);
         }
+        let seal = self.seal.clone();
+        let identities = blocking(move || seal.proven()).await?;
         let started_at = Timestamp::now();
         let (access, counted) =
             Access::find(server.as_ref(), logins, &[END_LEFTOVERS, CENSUS]).await?;
         let before = Census::read(&counted)?;
-        let partial = Partial::new(directory, label);
-        let work = self.write(server, &access, &partial, before.bytes, progress);
+        let partial = Partial::new(directory, label, self.seal.is_on());
+        let of = (&partial, identities.as_ref());
+        let work = self.write(server, &access, of, before.bytes, progress);
         let (written, contents) = work.await.inspect_err(|_| partial.remove())?;
-        let checked = check_tables(server.as_ref(), &access, &partial, &before).await;
+        let checked = check_tables(server.as_ref(), &access, of, &before).await;
         let tables = checked.inspect_err(|_| partial.remove())?;
         let manifest = Manifest {
             format: Manifest::format(),
             label: label.to_owned(),
+            encrypted: self.seal.is_on(),
             database: access.database().to_owned(),
             server_version: before.server_version,
             started_at: whole_seconds(started_at),
@@ -108,9 +114,12 @@ impl Dumps {
         if manifest.check_size(directory).is_err() {
             return Ok(None);
         }
-        let Ok(file) = directory.open(manifest::dump_name(label)) else { return Ok(None) };
-        let found = verify::read_back(file.into_std()).await;
-        Ok(found.is_ok_and(|found| found.sha256 == manifest.sha256).then(|| manifest.backup()))
+        if manifest.encrypted != self.seal.is_on() {
+            let how = if manifest.encrypted { "encrypted" } else { "not encrypted" };
+            return Err(Error::conflict(format!("the dump {label:?} is there already, {how}"))
+                .hint("choose another label"));
+        }
+        Ok(self.open_and_read(&manifest).await?.is_ok().then(|| manifest.backup()))
     }
 
     /// The dump on disk, read back, and what it has to hold.
@@ -118,12 +127,14 @@ impl Dumps {
         &self,
         server: &Arc<dyn Server>,
         access: &Access,
-        partial: &Partial,
+        (partial, identities): (&Partial, Option<&Identities>),
         estimate: u64,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<(Written, Contents)> {
         let file = partial.create().map_err(|e| self.disk(e, 0))?;
         let again = partial.open().map_err(|e| self.disk(e, 0))?;
+        let again = Archive { source: again, identities: identities.cloned() };
+        let target = Target { file, seal: self.seal.clone(), again };
         let (form, session) = tokio::join!(
             program::form(server.as_ref(), access),
             Session::begin(server.as_ref(), access, SESSION)
@@ -134,7 +145,7 @@ impl Dumps {
         let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
         let exec = program::start(server.as_ref(), access, form, &snapshot).await?;
         let told = |done| progress(Progress { done, estimate });
-        let writing = compress::write(exec.stdout, form, file, again, told);
+        let writing = compress::write(exec.stdout, form, target, told);
         // The server reads its tables for us while pg_dump does.
         let surveying = async {
             let schema = schema_digest(server.as_ref(), access, Some(&snapshot)).await?;
@@ -187,13 +198,14 @@ impl Dumps {
 async fn check_tables(
     server: &dyn Server,
     access: &Access,
-    partial: &Partial,
+    (partial, identities): (&Partial, Option<&Identities>),
     before: &Census,
 ) -> Result<u32> {
     let doing = "reading the dump back";
-    let file = partial.open().map_err(|e| Error::failed(doing).because(e))?;
+    let source = partial.open().map_err(|e| Error::failed(doing).because(e))?;
+    let archive = Archive { source, identities: identities.cloned() };
     let (tables, after) = tokio::join!(
-        verify::tables(server, access, file),
+        verify::tables(server, access, archive),
         access.psql(server, &[CENSUS], "", 1 << 16),
     );
     let (tables, after) = (tables?, Census::read(&after?)?.tables);

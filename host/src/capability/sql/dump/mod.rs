@@ -13,6 +13,7 @@ mod program;
 mod properties;
 mod restore;
 mod retention;
+mod seal;
 mod session;
 mod survey;
 mod target;
@@ -27,6 +28,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
+
+pub use self::seal::Seal;
 
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
@@ -49,13 +52,20 @@ const IDENTITY: &str = "SELECT json_build_array(system_identifier::text, current
 pub struct Dumps {
     server: Option<Arc<dyn Server>>,
     spare: Option<Arc<dyn Spare>>,
+    seal: Seal,
     directory: PathBuf,
 }
 
 impl Dumps {
     /// Without a `server`, backups can be listed, and none made.
     pub fn new(server: Option<Arc<dyn Server>>, directory: PathBuf) -> Self {
-        Self { server, spare: None, directory }
+        Self { server, spare: None, seal: Seal::default(), directory }
+    }
+
+    /// Whom backups are encrypted to, and what opens those that are.
+    #[must_use]
+    pub fn encrypted(self, seal: Seal) -> Self {
+        Self { seal, ..self }
     }
 
     /// Where a backup may be restored to prove it.
@@ -64,8 +74,11 @@ impl Dumps {
         Self { spare: Some(spare), ..self }
     }
 
-    /// Whether a dump can be written, and how much room there is. Writes nothing.
+    /// Whether a dump can be written and read again, and how much room there is. Writes
+    /// nothing.
     pub async fn target(&self) -> Result<DumpTarget> {
+        let seal = self.seal.clone();
+        blocking(move || seal.proven()).await?;
         let mounts = match &self.server {
             Some(server) => server.mounts().await?,
             None => Vec::new(),

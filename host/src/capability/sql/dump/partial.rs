@@ -11,15 +11,16 @@ use crate::capability::sql::manifest::{self, Manifest};
 pub(super) struct Partial {
     directory: Dir,
     label: String,
+    is_encrypted: bool,
 }
 
 impl Partial {
-    pub(super) fn new(directory: Dir, label: &str) -> Self {
-        Self { directory, label: label.to_owned() }
+    pub(super) fn new(directory: Dir, label: &str, is_encrypted: bool) -> Self {
+        Self { directory, label: label.to_owned(), is_encrypted }
     }
 
     fn name(&self) -> String {
-        format!("{}.partial", manifest::dump_name(&self.label))
+        format!("{}.partial", manifest::dump_name(&self.label, self.is_encrypted))
     }
 
     /// In place of one that an earlier run left.
@@ -41,9 +42,12 @@ impl Partial {
     pub(super) fn publish(self, manifest: &Manifest) -> io::Result<()> {
         let described = manifest::file_name(&self.label);
         make_free(&self.directory, &described)?;
-        self.directory.rename(self.name(), &self.directory, manifest::dump_name(&self.label))?;
+        let name = manifest::dump_name(&self.label, self.is_encrypted);
+        self.directory.rename(self.name(), &self.directory, name)?;
         sync(&self.directory)?;
-        record(&self.directory, manifest)
+        record(&self.directory, manifest)?;
+        // A run that was killed just before this may have been told otherwise.
+        make_free(&self.directory, &manifest::dump_name(&self.label, !self.is_encrypted))
     }
 }
 

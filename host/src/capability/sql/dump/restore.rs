@@ -1,14 +1,14 @@
 //! Bringing a backup back: into a new database, compared with what was recorded, then
 //! swapped in by rename. What was there is kept.
 
-use std::fs::File;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
 use super::compare::contents_of;
-use super::{Dumps, properties, survey, verify};
+use super::verify::{self, Archive};
+use super::{Dumps, properties, seal, survey};
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
@@ -152,7 +152,7 @@ impl Dumps {
     ) -> Result<()> {
         let contents = contents_of(manifest)?;
         self.room(manifest).await?;
-        let file = self.open_checked(manifest).await?;
+        let archive = self.open_checked(manifest).await?;
         let partial = names.partial.as_str();
         let drop = format!("DROP DATABASE IF EXISTS {}", identifier(partial));
         let create = properties::create(partial, &contents.properties);
@@ -162,7 +162,7 @@ impl Dumps {
             self.run(&access, &["DROP SCHEMA public"]).await?;
         }
         let server = self.server()?.as_ref();
-        let filled = pg_restore(server, &access, (manifest, file), &[ONE_TRANSACTION], progress);
+        let filled = pg_restore(server, &access, (manifest, archive), &[ONE_TRANSACTION], progress);
         if let Err(error) = filled.await {
             // It is empty, and in the way of nothing: the next restore would begin with this, too.
             let _ = self.run(neutral, &[&drop]).await;
@@ -208,20 +208,27 @@ impl Dumps {
     }
 
     /// The file of a backup, after all of it was read and found whole.
-    async fn open_checked(&self, manifest: &Manifest) -> Result<File> {
+    async fn open_checked(&self, manifest: &Manifest) -> Result<Archive> {
         self.open_and_read(manifest).await?
     }
 
     /// As [`Dumps::open_checked`], with the damage of the file apart from what keeps it from
     /// being read.
-    pub(super) async fn open_and_read(&self, manifest: &Manifest) -> Result<Result<File>> {
+    pub(super) async fn open_and_read(&self, manifest: &Manifest) -> Result<Result<Archive>> {
         let directory = self.open().await?;
-        let name = manifest::dump_name(&manifest.label);
+        let name = manifest.dump();
+        let identities = manifest.encrypted.then(|| self.seal.identities()).transpose()?;
         let open = || {
             let doing = format!("opening the backup {name}");
             let file = directory.open(&name).map_err(|e| Error::failed(doing).because(e))?;
-            Ok(file.into_std())
+            Ok(Archive { source: file.into_std(), identities: identities.clone() })
         };
+        if let Some(identities) = &identities
+            && !seal::is_for(open()?.source, identities)
+        {
+            return Err(Error::invalid(format!("the identity does not open the backup {name}"))
+                .hint("--identity FILE names the one that belongs to its recipient"));
+        }
         let damaged = || {
             Error::failed(format!("the backup {name} is damaged"))
                 .hint("use another backup; nothing was changed")
@@ -285,13 +292,13 @@ impl Dumps {
 pub(super) async fn pg_restore(
     server: &dyn Server,
     access: &Access,
-    (manifest, file): (&Manifest, File),
+    (manifest, archive): (&Manifest, Archive),
     how: &[&str],
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<()> {
     let doing = format!("restoring {} with pg_restore", manifest.label);
     let total = manifest.raw_bytes;
-    let input = verify::unpacked(file).map_err(|e| Error::failed(&doing).because(e))?;
+    let input = verify::unpacked(archive).map_err(|e| Error::failed(&doing).because(e))?;
     let into = format!("--dbname=dbname={}", conninfo(access.database()));
     let argv = [&["pg_restore", "--no-password", "--exit-on-error", into.as_str()], how].concat();
     progress(Progress { done: 0, estimate: total });

@@ -44,7 +44,9 @@ impl Dumps {
                 for label in doomed.iter().map(|backup| backup.label.as_str()) {
                     // Without its manifest, what is left is no backup any longer.
                     remove(&opened, &manifest::file_name(label))?;
-                    remove(&opened, &manifest::dump_name(label))?;
+                    for is_encrypted in [false, true] {
+                        remove(&opened, &manifest::dump_name(label, is_encrypted))?;
+                    }
                 }
                 leftovers.iter().try_for_each(|name| remove(&opened, name))?;
             }
@@ -127,7 +129,8 @@ fn leftovers(directory: &Dir) -> Result<Vec<String>> {
         let is_old = modified.is_ok_and(|at| {
             SystemTime::now().duration_since(at.into_std()).is_ok_and(|age| age > LEFTOVER)
         });
-        if is_old && (name.ends_with(".dump.zst.partial") || name.ends_with(".json.partial")) {
+        let endings = [".dump.zst.partial", ".dump.zst.age.partial", ".json.partial"];
+        if is_old && endings.iter().any(|ending| name.ends_with(ending)) {
             names.push(name);
         }
     }
@@ -161,6 +164,7 @@ mod tests {
                 bytes: 1,
                 sha256: String::new(),
                 tables: 1,
+                encrypted: false,
                 verified: is_verified.then_some(verified),
                 started_at,
             }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use super::compress::{Written, hex};
+use super::seal::{Identities, Opened};
 use super::toc::Counter;
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
@@ -19,21 +20,31 @@ use crate::text::{one_line, shortened};
 
 const CHUNK: usize = 128 << 10;
 
+/// The file of a backup.
+pub(super) struct Archive<R = File> {
+    pub(super) source: R,
+    /// Where it is encrypted.
+    pub(super) identities: Option<Identities>,
+}
+
 /// What the file holds, by reading all of it.
-pub(super) async fn read_back(file: File) -> io::Result<Written> {
-    read(file, Arc::default()).await
+pub(super) async fn read_back(archive: Archive) -> io::Result<Written> {
+    read(archive, Arc::default()).await
 }
 
 /// As [`read_back`], of whatever can be read; `seen` tells how much of the dump it was so far.
-pub(super) async fn read<R>(source: R, seen: Arc<AtomicU64>) -> io::Result<Written>
+pub(super) async fn read<R>(archive: Archive<R>, seen: Arc<AtomicU64>) -> io::Result<Written>
 where
     R: Read + Send + 'static,
 {
     spawn_blocking(move || {
-        let source = Hashed { source, hash: Sha256::new(), bytes: 0 };
-        let mut decoder = zstd::Decoder::new(source)?.single_frame();
+        let Archive { source, identities } = archive;
+        let mut source = Hashed { source, hash: Sha256::new(), bytes: 0 };
         let mut chunk = vec![0; CHUNK];
-        let mut raw = 0;
+        let (mut raw, mut is_at_end) = (0, false);
+        // One reader after the other: each reads ahead of the next.
+        let opened = Opened::new(&mut source, identities.as_ref())?;
+        let mut decoder = zstd::Decoder::new(opened)?.single_frame();
         loop {
             match decoder.read(&mut chunk)? {
                 0 => break,
@@ -41,9 +52,13 @@ where
             }
             seen.store(raw, Ordering::Relaxed);
         }
-        let mut source = decoder.finish();
-        if source.buffer().is_empty() && source.get_mut().read(&mut chunk)? == 0 {
-            let Hashed { hash, bytes, .. } = source.into_inner();
+        let mut behind = decoder.finish();
+        if behind.buffer().is_empty() && behind.get_mut().read(&mut chunk)? == 0 {
+            drop(behind);
+            is_at_end = source.read(&mut chunk)? == 0;
+        }
+        if is_at_end {
+            let Hashed { hash, bytes, .. } = source;
             return Ok(Written { raw, bytes, sha256: hex(&hash.finalize()) });
         }
         Err(io::Error::new(
@@ -56,9 +71,13 @@ where
 }
 
 /// Tables in the table of contents, as the server's own `pg_restore` reads it.
-pub(super) async fn tables(server: &dyn Server, access: &Access, file: File) -> Result<u32> {
+pub(super) async fn tables(
+    server: &dyn Server,
+    access: &Access,
+    archive: Archive,
+) -> Result<u32> {
     let doing = "reading the dump's table of contents with pg_restore";
-    let input = unpacked(file).map_err(|e| Error::failed(doing).because(e))?;
+    let input = unpacked(archive).map_err(|e| Error::failed(doing).because(e))?;
     let exec =
         access.start(server, &["pg_restore", "--list"], "tessallite-up", "", Some(input)).await?;
     let mut counter = Counter::default();
@@ -78,8 +97,8 @@ pub(super) async fn tables(server: &dyn Server, access: &Access, file: File) -> 
 }
 
 /// The dump itself, from its beginning, as far as the reader wants it.
-pub(super) fn unpacked(file: File) -> io::Result<Input> {
-    let decoder = zstd::Decoder::new(file)?;
+pub(super) fn unpacked(archive: Archive) -> io::Result<Input> {
+    let decoder = zstd::Decoder::new(Opened::new(archive.source, archive.identities.as_ref())?)?;
     let parts = stream::unfold(decoder, |mut decoder| async move {
         let read = spawn_blocking(move || {
             let mut chunk = vec![0; CHUNK];
@@ -115,12 +134,13 @@ impl<R: Read> Read for Hashed<R> {
 mod tests {
     use std::io::Write;
 
+    use super::super::seal;
     use super::*;
 
-    fn file(content: &[u8]) -> File {
+    fn file(content: &[u8]) -> Archive {
         let mut held = tempfile::NamedTempFile::new().unwrap();
         held.write_all(content).unwrap();
-        held.reopen().unwrap()
+        Archive { source: held.reopen().unwrap(), identities: None }
     }
 
     fn packed() -> Vec<u8> {
@@ -138,6 +158,25 @@ mod tests {
         let found = read_back(file(&whole)).await.unwrap();
         assert_eq!((found.raw, found.bytes), (160_000, whole.len() as u64));
         assert_eq!(found.sha256, hex(&Sha256::digest(&whole)));
+    }
+
+    #[tokio::test]
+    async fn an_encrypted_file_is_whole_up_to_its_last_byte() {
+        let (seal, _held) = seal::tests::seal();
+        let mut closing = seal.close(Vec::new()).unwrap();
+        closing.write_all(&packed()).unwrap();
+        let whole = closing.finish().unwrap();
+        let identities = seal.proven().unwrap();
+        let archive = |content| Archive { identities: identities.clone(), ..file(content) };
+        let found = read_back(archive(&whole)).await.unwrap();
+        assert_eq!((found.raw, found.bytes), (160_000, whole.len() as u64));
+        let mut longer = whole.clone();
+        longer.push(0);
+        let mut changed = whole.clone();
+        changed[70_000] ^= 1;
+        for content in [&whole[..whole.len() - 1], &longer, &changed] {
+            assert!(read_back(archive(content)).await.is_err());
+        }
     }
 
     #[tokio::test]
