@@ -1,7 +1,7 @@
 //! A backup comes back whole, and what was there stays.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tessallite_up_tests::installation::STATE;
@@ -121,6 +121,33 @@ fn everything_comes_back_and_the_former_database_keeps_its_newer_rows() {
     assert_eq!(answer(&installation, &kept, "SELECT count(*) FROM public.came"), "1");
     assert_eq!(databases(&installation).len(), 5, "nothing else is left");
     installation.wait_until_healthy();
+}
+
+/// Somebody connects again and again: sessions are ended, and nobody is turned away.
+#[test]
+fn whoever_connects_during_the_swap_waits_and_is_not_refused() {
+    let installation = Installation::borrow(Template::Variable);
+    create(&installation, "one");
+    let connects = "while [ ! -e /tmp/enough ]; do psql -XqAt -U tessallite -d tessallite -c 'SELECT 1'; done";
+    let postgres = installation.container("postgres");
+    let mut client = Command::new("docker");
+    client.args(["exec", &postgres, "sh", "-c", connects]).stdout(Stdio::piped());
+    let client = client.stderr(Stdio::piped()).spawn().unwrap();
+    installation.query("CREATE TABLE public.came (a int)");
+    for _ in 0..3 {
+        restore(&installation, "one");
+    }
+    docker(&["exec", &postgres, "touch", "/tmp/enough"]);
+    let said = client.wait_with_output().unwrap();
+    docker(&["exec", &postgres, "rm", "/tmp/enough"]);
+    assert!(said.stdout.len() > 100, "it did not connect: {said:?}");
+    let errors = String::from_utf8(said.stderr).unwrap();
+    let ended = ["terminating connection", "server closed", "connection to server was lost",
+        "before or while processing"];
+    let refused = errors.lines().filter(|line| !line.trim().is_empty());
+    let refused: Vec<_> =
+        refused.filter(|line| !ended.iter().any(|known| line.contains(known))).collect();
+    assert!(refused.is_empty(), "{refused:?}");
 }
 
 #[test]

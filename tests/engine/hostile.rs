@@ -1,6 +1,11 @@
 //! A plugin that misbehaves, on an installation that is still there afterwards.
 
-use tessallite_up_tests::{Installation, Outcome, Template, guide};
+use std::process::Command;
+
+use tessallite_up_tests::process::run;
+use tessallite_up_tests::{Installation, Outcome, Template, events, guide};
+
+use crate::way_back::assert_as_before;
 
 const CHANGES: [&str; 12] = [
     "docker.pull",
@@ -65,6 +70,57 @@ fn a_declared_change_is_made_once() {
         .code(4)
         .says("sql.dump is not what the approved step");
     assert!(installation.path(".tessallite-up/backups").is_dir(), "the first one was made");
+}
+
+/// Behind the bundled procedure, in an upgrade that fails.
+fn fails_beside(installation: &Installation, behaviour: &str) -> Outcome {
+    let dir = tempfile::tempdir().unwrap();
+    let plugin = guide::hostile(behaviour, dir.path());
+    let plugins = ["--plugin", "compose", "--plugin", plugin.to_str().unwrap()];
+    let wanted = ["--yes", "--to", "1.5.0-crash", "--soak", "1", "--output", "json"];
+    let outcome = installation.program(wanted).args(plugins).run();
+    assert_eq!(outcome.code, Some(6), "{outcome}");
+    outcome
+}
+
+#[test]
+fn a_way_back_that_is_none_is_refused_before_anything_is_done() {
+    let installation = Installation::borrow(Template::Variable);
+    let plan = |behaviour: &str| hostile_second(&installation, behaviour);
+    for change in CHANGES {
+        plan(&format!("make-rollback:call:{change}")).code(4);
+    }
+    plan("make-rollback:panic").code(3).says("the vendor's own words");
+    plan("way-back:none:no/such/step").code(3).says("there is no step \"no/such/step\"");
+    installation.assert_untouched();
+}
+
+#[test]
+fn a_plugin_that_fails_on_the_way_back_stops_it_and_the_rest_can_be_done_by_hand() {
+    let installation = Installation::borrow(Template::Variable);
+    for (behaviour, says) in [
+        ("way-back:panic:rollback/stop", "the vendor's own words"),
+        ("way-back:trap:rollback/database", "broke down in apply"),
+        ("way-back:sleep:rollback/files", "did not return from apply within 5 s"),
+        ("way-back:undeclared:rollback/verify", "is not what the approved step"),
+    ] {
+        let outcome = fails_beside(&installation, behaviour);
+        let summary = events::summary(&outcome.events()).clone();
+        assert!(summary["error"].as_str().unwrap().contains(says), "{behaviour}: {summary}");
+        let advice: Vec<&str> =
+            summary["advice"].as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
+        let begin = advice.iter().position(|line| line.starts_with("By hand"));
+        let commands = begin.map_or(&[][..], |begin| &advice[begin + 1..]);
+        for command in commands {
+            run(Command::new("sh").args(["-ec", command]).current_dir(installation.dir()));
+        }
+        assert_as_before(&installation);
+        let others = installation.fingerprint();
+        for name in others.of("other-database").keys() {
+            installation.query(&format!("DROP DATABASE \"{name}\""));
+        }
+        installation.forget_records();
+    }
 }
 
 #[test]

@@ -185,7 +185,7 @@ pub fn hostile(behaviour: &str, dir: &Path) -> PathBuf {
     let text = format!("{:ROOM$}", format!("hostile behaviour: {behaviour};"));
     assert_eq!(text.len(), ROOM, "too long: {behaviour}");
     component[place..place + ROOM].copy_from_slice(text.as_bytes());
-    let file = dir.join(format!("hostile-{}.wasm", behaviour.replace(':', "-")));
+    let file = dir.join(format!("hostile-{}.wasm", behaviour.replace([':', '/'], "-")));
     fs::write(&file, component).expect("the directory is there");
     file
 }

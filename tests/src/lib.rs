@@ -15,11 +15,13 @@ pub mod fingerprint;
 pub mod guide;
 mod http;
 pub mod installation;
+pub mod own_engine;
 pub mod place;
 pub mod process;
 pub mod program;
 pub mod project;
 pub mod template;
+pub mod terminal;
 
 pub use fingerprint::Fingerprint;
 pub use installation::Installation;

@@ -12,10 +12,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::wait_for;
+use crate::terminal::Terminal;
 use crate::{events, place};
 
 /// No run of the tests takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// A command line, an environment that holds nothing else, and a home of its own.
 pub struct Program {
@@ -89,20 +90,34 @@ impl Program {
     }
 
     pub fn start(self) -> Running {
-        let mut words = self.wrapper;
-        words.push(self.program);
-        words.extend(self.args);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).env_clear().stdin(Stdio::null());
-        for (name, value) in self.command.get_envs() {
-            command.env(name, value.unwrap_or_default());
-        }
-        command.current_dir(self.command.get_current_dir().expect("it was given"));
+        let (mut command, home) = self.command();
+        command.stdin(Stdio::null());
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let stdout = Stream::read(child.stdout.take().expect("piped"));
         let stderr = Stream::read(child.stderr.take().expect("piped"));
-        Running { child, stdout, stderr, _home: self.home }
+        Running { child, stdout, stderr, _home: home }
+    }
+
+    /// With a terminal in front of it.
+    pub fn on_terminal(self) -> Terminal {
+        let program = self.env("TERM", "xterm-256color");
+        // Makes its standard input the terminal that it is controlled by.
+        let (command, home) = program.started_by(["setsid", "--wait", "--ctty"]).command();
+        Terminal::start(command, home)
+    }
+
+    fn command(self) -> (Command, TempDir) {
+        let mut words = self.wrapper;
+        words.push(self.program);
+        words.extend(self.args);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).env_clear();
+        for (name, value) in self.command.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command.current_dir(self.command.get_current_dir().expect("it was given"));
+        (command, self.home)
     }
 }
 

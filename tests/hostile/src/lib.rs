@@ -1,7 +1,8 @@
 //! A plugin that misbehaves as it is told to.
 //!
 //! A behaviour is written PHASE:ACTION, or PHASE:ACTION:FUNCTION, as in `make-plan:loop`
-//! and `apply:twice:docker.stop`; [`behaviour`] says where it comes from.
+//! and `apply:twice:docker.stop`; of `way-back`, the function may be a step before which
+//! it misbehaves; [`behaviour`] says where it comes from.
 
 mod behaviour;
 mod calls;
@@ -38,9 +39,23 @@ impl Procedure for Hostile {
         Ok(plans::make(request, &behaviour))
     }
 
+    fn make_rollback(request: &Request, _upgrade: &Plan) -> Result<Proposal, Refusal> {
+        let behaviour = Behaviour::of(request);
+        match (behaviour.phase, behaviour.action) {
+            ("make-rollback", "call") => calls::call(behaviour.function)?,
+            ("make-rollback", action) => harm::do_harm(action),
+            _ => {}
+        }
+        Ok(plans::make_way_back(&behaviour))
+    }
+
     fn apply(request: &Request, step: &Step, _facts: &[Fact]) -> Result<Outcome, Error> {
         let behaviour = Behaviour::of(request);
         match (behaviour.phase, behaviour.action) {
+            ("way-back", "undeclared") if step.id == plans::WAY_BACK => {
+                calls::call("docker.stop")?;
+            }
+            ("way-back", action) if step.id == plans::WAY_BACK => harm::do_harm(action),
             ("apply", "undeclared") => calls::call(behaviour.function)?,
             ("apply", "another") if step.effects.is_empty() => calls::call(behaviour.function)?,
             ("apply", "twice") => {

@@ -6,6 +6,7 @@ use crate::behaviour::Behaviour;
 use crate::calls;
 
 const ID: &str = "hostile/step";
+pub const WAY_BACK: &str = "hostile/way-back";
 /// Longer than any test waits.
 const TIMEOUT_S: u32 = 5;
 
@@ -27,6 +28,19 @@ pub fn make(request: &Request, behaviour: &Behaviour) -> Proposal {
         extension = extension.step(position(behaviour), step);
     }
     extension.into()
+}
+
+/// Of `way-back`, one step in the way back of another plugin's plan; else none.
+pub fn make_way_back(behaviour: &Behaviour) -> Proposal {
+    if behaviour.phase != "way-back" {
+        return Extension::new().into();
+    }
+    let position = match behaviour.function {
+        "" => Position::First,
+        step => Position::Before(step.into()),
+    };
+    let step = Step::new(WAY_BACK, "Misbehave on the way back").timeout_s(TIMEOUT_S);
+    Extension::new().step(position, step).into()
 }
 
 fn steps(behaviour: &Behaviour) -> Vec<Step> {

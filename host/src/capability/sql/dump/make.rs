@@ -42,6 +42,8 @@ impl Dumps {
             Error::invalid(format!("a dump of connection {connection:?} cannot be made"))
                 .hint("dumps are of the database that runs in the installation: \"internal\"")
         })?;
+        let seal = self.seal.clone();
+        let identities = blocking(move || seal.proven()).await?;
         let directory = self.open().await?;
         let logins = login::for_dumps(&server.environment().await?);
         if let Some(kept) = self
@@ -50,8 +52,6 @@ impl Dumps {
         {
             return Ok(kept);
         }
-        let seal = self.seal.clone();
-        let identities = blocking(move || seal.proven()).await?;
         let started_at = Timestamp::now();
         let (access, counted) =
             Access::find(server.as_ref(), logins, &[END_LEFTOVERS, CENSUS]).await?;

@@ -16,6 +16,7 @@ mod retention;
 mod seal;
 mod session;
 mod survey;
+mod swap;
 mod target;
 mod toc;
 mod verify;

@@ -1,8 +1,6 @@
 //! Bringing a backup back: into a new database, compared with what was recorded, then
 //! swapped in by rename. What was there is kept.
 
-use std::time::Duration;
-
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
@@ -17,20 +15,17 @@ use crate::capability::sql::manifest::{self, Manifest};
 use crate::capability::sql::types::{Progress, Restore, TableChange};
 use crate::text::{one_line, shortened};
 
-use properties::{identifier, literal};
+use properties::identifier;
 
 /// Databases that every server has: to be in one while another is renamed.
 const NEUTRAL: [&str; 2] = ["postgres", "template1"];
-/// Sessions that come back between being ended and the swap.
-const SWAPS: u32 = 20;
-const BETWEEN_SWAPS: Duration = Duration::from_millis(250);
 const LONGEST_NAME: usize = 63;
 const ONE_TRANSACTION: &str = "--single-transaction";
 pub(super) const MOST_PRINTED: usize = 1 << 20;
 
 /// Where a restore has come to, as the names on the server tell it.
 #[derive(Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Perhaps with half of a restore, which is ours and worth nothing.
     Nothing,
     /// Restored and compared, not swapped in.
@@ -39,12 +34,12 @@ enum Stage {
 }
 
 /// The names of one restore.
-struct Names<'a> {
-    current: &'a str,
+pub(super) struct Names<'a> {
+    pub(super) current: &'a str,
     /// Half a restore.
     partial: String,
-    into: &'a str,
-    keep_as: &'a str,
+    pub(super) into: &'a str,
+    pub(super) keep_as: &'a str,
 }
 
 impl Dumps {
@@ -96,15 +91,11 @@ impl Dumps {
         Err(last.unwrap_or_else(|| Error::failed("there is no user to log in with")))
     }
 
-    async fn stage(&self, neutral: &Access, names: &Names<'_>) -> Result<Stage> {
+    pub(super) async fn stage(&self, neutral: &Access, names: &Names<'_>) -> Result<Stage> {
         let there = self.run(neutral, &["SELECT datname FROM pg_database"]).await?;
         let has = |name: &str| there.lines().any(|line| line == name);
         match (has(names.keep_as), has(names.into), has(names.current)) {
-            (true, false, true) => {
-                // Killed between the swap and this: nothing of it may be left half done.
-                self.accept_connections(neutral, names.current).await?;
-                Ok(Stage::Swapped)
-            }
+            (true, false, true) => Ok(Stage::Swapped),
             (true, true, _) => Err(Error::conflict(format!(
                 "there are both a database {} and a database {}: one of them is somebody else's",
                 names.keep_as, names.into
@@ -113,10 +104,8 @@ impl Dumps {
                 "there is no database {} on the server",
                 names.current
             ))),
-            (false, into, true) => {
-                self.accept_connections(neutral, names.current).await?;
-                Ok(if into { Stage::Whole } else { Stage::Nothing })
-            }
+            (false, true, true) => Ok(Stage::Whole),
+            (false, false, true) => Ok(Stage::Nothing),
         }
     }
 
@@ -238,49 +227,6 @@ impl Dumps {
             Ok(_) => Err(damaged().because("its checksum is not the one of what was written")),
             Err(error) => Err(damaged().because(error)),
         })
-    }
-
-    async fn swap(&self, names: &Names<'_>, neutral: &Access) -> Result<()> {
-        let mut last = None;
-        for _ in 0..SWAPS {
-            match self.swap_once(names, neutral).await {
-                Ok(()) => return Ok(()),
-                Err(error) => last = Some(error),
-            }
-            tokio::time::sleep(BETWEEN_SWAPS).await;
-        }
-        self.accept_connections(neutral, names.current).await?;
-        Err(last.unwrap_or_else(|| Error::failed("swapping the restored database in")).hint(format!(
-            "the database {} is as it was; {} is whole, and is swapped in when this is tried again",
-            names.current, names.into
-        )))
-    }
-
-    /// Both renames or none.
-    async fn swap_once(&self, names: &Names<'_>, neutral: &Access) -> Result<()> {
-        let (current, into) = (identifier(names.current), identifier(names.into));
-        let keep = identifier(names.keep_as);
-        let away = format!(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN ({}, {})",
-            literal(names.current),
-            literal(names.into)
-        );
-        let statements = [
-            format!("ALTER DATABASE {current} ALLOW_CONNECTIONS false"),
-            away,
-            "BEGIN".to_owned(),
-            format!("ALTER DATABASE {current} RENAME TO {keep}"),
-            format!("ALTER DATABASE {into} RENAME TO {current}"),
-            format!("ALTER DATABASE {keep} ALLOW_CONNECTIONS true"),
-            "COMMIT".to_owned(),
-        ];
-        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
-        self.run(neutral, &statements).await.map(|_| ())
-    }
-
-    async fn accept_connections(&self, neutral: &Access, database: &str) -> Result<()> {
-        let statement = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", identifier(database));
-        self.run(neutral, &[&statement]).await.map(|_| ())
     }
 
     pub(super) async fn run(&self, access: &Access, statements: &[&str]) -> Result<String> {
