@@ -128,7 +128,8 @@ fn everything_comes_back_and_the_former_database_keeps_its_newer_rows() {
 fn whoever_connects_during_the_swap_waits_and_is_not_refused() {
     let installation = Installation::borrow(Template::Variable);
     create(&installation, "one");
-    let connects = "while [ ! -e /tmp/enough ]; do psql -XqAt -U tessallite -d tessallite -c 'SELECT 1'; done";
+    let connects =
+        "while [ ! -e /tmp/enough ]; do psql -XqAt -U tessallite -d tessallite -c 'SELECT 1'; done";
     let postgres = installation.container("postgres");
     let mut client = Command::new("docker");
     client.args(["exec", &postgres, "sh", "-c", connects]).stdout(Stdio::piped());
@@ -142,8 +143,12 @@ fn whoever_connects_during_the_swap_waits_and_is_not_refused() {
     docker(&["exec", &postgres, "rm", "/tmp/enough"]);
     assert!(said.stdout.len() > 100, "it did not connect: {said:?}");
     let errors = String::from_utf8(said.stderr).unwrap();
-    let ended = ["terminating connection", "server closed", "connection to server was lost",
-        "before or while processing"];
+    let ended = [
+        "terminating connection",
+        "server closed",
+        "connection to server was lost",
+        "before or while processing",
+    ];
     let refused = errors.lines().filter(|line| !line.trim().is_empty());
     let refused: Vec<_> =
         refused.filter(|line| !ended.iter().any(|known| line.contains(known))).collect();

@@ -126,7 +126,8 @@ fn a_rollback_opens_the_backup_that_it_needs() {
     assert_as_before(&installation);
     let there = fs::read_dir(backups(&installation)).unwrap();
     let names: Vec<_> = there.map(|entry| entry.unwrap().file_name()).collect();
-    let dumps = names.iter().filter_map(|name| name.to_str()).filter(|name| !name.ends_with(".json"));
+    let dumps =
+        names.iter().filter_map(|name| name.to_str()).filter(|name| !name.ends_with(".json"));
     let dumps: Vec<_> = dumps.collect();
     assert_eq!(dumps.len(), 2, "the backup, and the safety dump: {names:?}");
     assert!(dumps.iter().all(|name| name.ends_with(".dump.zst.age")), "{names:?}");

@@ -1,8 +1,8 @@
 //! The engine itself is restarted in the middle of a run.
 
+use tessallite_up_tests::events;
 use tessallite_up_tests::own_engine::OwnEngine;
 use tessallite_up_tests::process::run;
-use tessallite_up_tests::events;
 
 const WANTED: [&str; 7] = ["--yes", "--to", "1.5.0", "--soak", "1", "--output", "json"];
 const KINDS: [&str; 6] = ["file", "image", "database", "schema", "sequence", "table"];

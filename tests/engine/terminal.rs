@@ -4,8 +4,6 @@ use std::fs;
 
 use tessallite_up_tests::{Installation, Template};
 
-use crate::way_back::assert_as_before;
-
 const QUESTION: &str = "are lost from the one that comes back. Go on? [y/N]";
 
 #[test]

@@ -10,9 +10,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::fingerprint::Fingerprint;
+use crate::place;
 use crate::process::{run, succeeds, wait_for};
 use crate::program::Program;
-use crate::place;
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// What is published there is published in that network only.

@@ -8,6 +8,8 @@ use crate::{Error, docker::Service};
 /// Between two looks: short at first, so that a fast service is seen at once; later a
 /// tenth of the time that has passed, and never more than the longest.
 const SHORTEST_PAUSE_MS: u32 = 50;
+/// Between two good answers.
+const ANSWERING_PAUSE_MS: u32 = 20;
 const LONGEST_PAUSE_MS: u32 = 2_000;
 
 /// What one service has to show.
@@ -90,7 +92,7 @@ pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
         }
         // A service that has begun to answer is asked again at once.
         let answering = open.iter().any(|waiting| waiting.answers > 0);
-        host::sleep(if answering { SHORTEST_PAUSE_MS } else { pause_ms(waited_ms) });
+        host::sleep(if answering { ANSWERING_PAUSE_MS } else { pause_ms(waited_ms) });
     }
 }
 

@@ -57,6 +57,8 @@ async fn connect(places: &Places, backup_dir: &Path) -> Result<Installation> {
         env_files: Vec::new(),
     };
     let target = Target {
+        recipients: Vec::new(),
+        identity: None,
         location,
         state_dir: backup_dir.join("state"),
         backup_dir: backup_dir.join("ours"),

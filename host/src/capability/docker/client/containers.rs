@@ -1,6 +1,7 @@
 //! The containers of the project.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::errors::Error as EngineError;
 use bollard::models::{
@@ -36,6 +37,14 @@ impl Found {
     pub(super) fn label(&self, name: &str) -> Option<&str> {
         let labels = self.details.config.as_ref()?.labels.as_ref()?;
         labels.get(name).map(String::as_str)
+    }
+
+    /// For how long, by the engine's clock, which is taken for ours. A time in the future
+    /// tells nothing.
+    pub(super) fn has_run(&self) -> Option<Duration> {
+        let started = self.details.state.as_ref()?.started_at.as_ref()?;
+        let started: Timestamp = started.parse().ok()?;
+        Duration::try_from(Timestamp::now().duration_since(started)).ok()
     }
 
     pub(super) fn is_running(&self) -> bool {

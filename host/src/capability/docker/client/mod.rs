@@ -23,6 +23,7 @@ mod pull;
 mod registry;
 mod routes;
 mod services;
+mod sources;
 mod support;
 mod throwaway;
 mod watch;
@@ -37,6 +38,7 @@ use tokio::sync::Mutex;
 
 use self::compose::Compose;
 use self::model::{Model, ServiceModel};
+use self::sources::Stamp;
 use super::types::Location;
 use crate::capability::error::{Error, Result};
 
@@ -61,7 +63,13 @@ struct Inner {
     facts: engine::Facts,
     /// Where the engine's published ports are reached.
     host: String,
-    model: Mutex<Option<Arc<Model>>>,
+    model: Mutex<Option<Known>>,
+}
+
+/// The Compose model, and the files that it was read from, where they are known.
+struct Known {
+    model: Arc<Model>,
+    stamp: Option<Stamp>,
 }
 
 impl Client {
@@ -72,8 +80,8 @@ impl Client {
     /// this user or is too old, or when there is no `docker compose` of version 2.
     pub async fn connect(location: Location) -> Result<Self> {
         let compose = Compose::new(location);
-        let compose_version = compose.version().await?;
-        let endpoint = endpoint::find().await?;
+        let (compose_version, endpoint) = tokio::join!(compose.version(), endpoint::find());
+        let (compose_version, endpoint) = (compose_version?, endpoint?);
         let facts = engine::Facts::learn(&endpoint, compose_version).await?;
         let inner = Inner {
             docker: endpoint.docker,
@@ -96,6 +104,18 @@ impl Client {
     /// To be called after every change to them.
     pub async fn forget_model(&self) {
         *self.inner.model.lock().await = None;
+    }
+
+    /// Forgets the Compose model where somebody may have changed the project's files since
+    /// it was read.
+    async fn refresh_model(&self) -> Result<()> {
+        let location = self.inner.compose.location().clone();
+        let now = stamp(location).await?;
+        let mut slot = self.inner.model.lock().await;
+        if now.is_none() || slot.as_ref().is_some_and(|known| known.stamp != now) {
+            *slot = None;
+        }
+        Ok(())
     }
 
     /// The Compose files in effect, in the order in which Compose merges them; without
@@ -133,13 +153,15 @@ impl Client {
     /// The Compose model, read when it is not known yet.
     async fn model(&self) -> Result<Arc<Model>> {
         let mut slot = self.inner.model.lock().await;
-        if let Some(model) = slot.as_ref() {
-            return Ok(Arc::clone(model));
+        if let Some(known) = slot.as_ref() {
+            return Ok(Arc::clone(&known.model));
         }
         // Asked first because Compose's own answer does not say where it looked.
         self.files()?;
+        // Before it is read: a change meanwhile is one since.
+        let stamp = stamp(self.inner.compose.location().clone()).await?;
         let model = Arc::new(model::read(&self.inner.compose).await?);
-        *slot = Some(Arc::clone(&model));
+        *slot = Some(Known { model: Arc::clone(&model), stamp });
         Ok(model)
     }
 
@@ -154,4 +176,10 @@ impl Client {
             ))
         })
     }
+}
+
+async fn stamp(location: Location) -> Result<Option<Stamp>> {
+    let doing = "looking at the project's files";
+    let looking = tokio::task::spawn_blocking(move || Stamp::of(&location));
+    looking.await.map_err(|error| Error::failed(doing).because(error))
 }

@@ -1,12 +1,16 @@
 //! Ways to a port of a service.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, PortBinding};
 
 use super::Client;
+use super::containers::Found;
 use crate::capability::docker::types::{ContainerRoutes, Route};
 use crate::capability::error::Result;
+
+const YOUNG: Duration = Duration::from_secs(2);
 
 impl Client {
     /// For every running container of the service, the ways to its TCP port, best
@@ -15,14 +19,27 @@ impl Client {
     /// Errors: `NotFound` when the model has no such service.
     pub async fn routes(&self, service: &str, port: u16) -> Result<Vec<ContainerRoutes>> {
         let found = self.containers_of(service).await?;
-        let running = found.into_iter().filter(super::containers::Found::is_running);
+        let running = found.into_iter().filter(Found::is_running);
         Ok(running
             .map(|found| ContainerRoutes {
-                routes: routes(&found.details, port, &self.inner.host, self.inner.facts.is_local),
+                routes: self.routes_to(&found, port),
                 id: found.container.id,
                 name: found.container.name,
             })
             .collect())
+    }
+}
+
+impl Client {
+    /// A container that has only just been started refuses at first: that is no reason to
+    /// run a program in it, which costs more than to ask again.
+    fn routes_to(&self, found: &Found, port: u16) -> Vec<Route> {
+        let is_local = self.inner.facts.is_local;
+        let mut routes = routes(&found.details, port, &self.inner.host, is_local);
+        if is_local && routes.len() > 1 && found.has_run().is_some_and(|time| time < YOUNG) {
+            routes.retain(|route| *route != Route::Inside);
+        }
+        routes
     }
 }
 

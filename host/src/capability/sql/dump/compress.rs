@@ -229,7 +229,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let (out, again) = (file.reopen().unwrap(), file.reopen().unwrap());
         let mut seen = 0;
-        let written = write(stream::iter(parts), form, target(out, again), |done| seen = done).await;
+        let written =
+            write(stream::iter(parts), form, target(out, again), |done| seen = done).await;
         (written, std::fs::read(file.path()).unwrap(), seen)
     }
 
@@ -281,7 +282,8 @@ mod tests {
         let (_, on_disk, _) = written(parts(99), Form::Plain).await;
         std::fs::write(other.path(), on_disk).unwrap();
         let again = other.reopen().unwrap();
-        let written = write(stream::iter(parts(100)), Form::Plain, target(out, again), |_| {}).await;
+        let written =
+            write(stream::iter(parts(100)), Form::Plain, target(out, again), |_| {}).await;
         assert!(matches!(written, Err(Broken::ReadBack(_))));
     }
 

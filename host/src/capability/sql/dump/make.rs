@@ -8,7 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use jiff::Timestamp;
 
-use super::census::{CENSUS, Census};
+use super::census::Census;
 use super::compress::{self, Broken, Target, Written};
 use super::leftovers::Leftovers;
 use super::partial::Partial;
@@ -53,27 +53,25 @@ impl Dumps {
             return Ok(kept);
         }
         let started_at = Timestamp::now();
-        let (access, counted) =
-            Access::find(server.as_ref(), logins, &[END_LEFTOVERS, CENSUS]).await?;
-        let before = Census::read(&counted)?;
+        let (access, _) = Access::find(server.as_ref(), logins, &[END_LEFTOVERS]).await?;
         let partial = Partial::new(directory, label, self.seal.is_on());
         let of = (&partial, identities.as_ref());
-        let work = self.write(server, &access, of, before.bytes, progress);
-        let (written, contents) = work.await.inspect_err(|_| partial.remove())?;
-        let checked = check_tables(server.as_ref(), &access, of, &before).await;
-        let tables = checked.inspect_err(|_| partial.remove())?;
+        let work = self.write(server, &access, of, progress);
+        let (census, written, contents) = work.await.inspect_err(|_| partial.remove())?;
+        let checked = check_tables(server.as_ref(), &access, of, census.tables).await;
+        checked.inspect_err(|_| partial.remove())?;
         let manifest = Manifest {
             format: Manifest::format(),
             label: label.to_owned(),
             encrypted: self.seal.is_on(),
             database: access.database().to_owned(),
-            server_version: before.server_version,
+            server_version: census.server_version,
             started_at: whole_seconds(started_at),
             finished_at: whole_seconds(Timestamp::now()),
             raw_bytes: written.raw,
             bytes: written.bytes,
             sha256: written.sha256,
-            tables,
+            tables: census.tables,
             contents: Some(contents),
             verified: Some(full::now(Check::Quick)),
             facts,
@@ -128,9 +126,8 @@ impl Dumps {
         server: &Arc<dyn Server>,
         access: &Access,
         (partial, identities): (&Partial, Option<&Identities>),
-        estimate: u64,
         progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<(Written, Contents)> {
+    ) -> Result<(Census, Written, Contents)> {
         let file = partial.create().map_err(|e| self.disk(e, 0))?;
         let again = partial.open().map_err(|e| self.disk(e, 0))?;
         let again = Archive { source: again, identities: identities.cloned() };
@@ -141,6 +138,8 @@ impl Dumps {
         );
         let (form, mut session) = (form?, session?);
         let snapshot = session.ask("SELECT pg_export_snapshot();").await?.join("");
+        let census = Census::read(&mut session).await?;
+        let estimate = census.bytes;
         let beside = Beside::read(&mut session).await?;
         let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
         let exec = program::start(server.as_ref(), access, form, &snapshot).await?;
@@ -166,7 +165,7 @@ impl Dumps {
         let contents = contents?;
         session.finish().await?;
         leftovers.none();
-        Ok((written, contents))
+        Ok((census, written, contents))
     }
 
     async fn publish(&self, partial: Partial, manifest: Manifest) -> Result<Backup> {
@@ -194,25 +193,19 @@ impl Dumps {
     }
 }
 
-/// The number of tables in the dump, which has to be that of the database.
+/// The dump has to have as many tables as its snapshot had.
 async fn check_tables(
     server: &dyn Server,
     access: &Access,
     (partial, identities): (&Partial, Option<&Identities>),
-    before: &Census,
-) -> Result<u32> {
+    expected: u32,
+) -> Result<()> {
     let doing = "reading the dump back";
     let source = partial.open().map_err(|e| Error::failed(doing).because(e))?;
     let archive = Archive { source, identities: identities.cloned() };
-    let (tables, after) = tokio::join!(
-        verify::tables(server, access, archive),
-        access.psql(server, &[CENSUS], "", 1 << 16),
-    );
-    let (tables, after) = (tables?, Census::read(&after?)?.tables);
-    let (least, most) = (before.tables.min(after), before.tables.max(after));
-    if (least..=most).contains(&tables) {
-        return Ok(tables);
+    let tables = verify::tables(server, access, archive).await?;
+    if tables == expected {
+        return Ok(());
     }
-    let has = before.tables;
-    Err(Error::failed(format!("{doing}: it has {tables} tables, the database {has}")))
+    Err(Error::failed(format!("{doing}: it has {tables} tables, the database {expected}")))
 }

@@ -11,7 +11,7 @@ use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 use crate::capability::sql::client::login;
 use crate::capability::sql::locate::Server;
-use crate::capability::sql::manifest::{self, Manifest};
+use crate::capability::sql::manifest::Manifest;
 use crate::capability::sql::types::{Progress, Restore, TableChange};
 use crate::text::{one_line, shortened};
 

@@ -71,11 +71,7 @@ where
 }
 
 /// Tables in the table of contents, as the server's own `pg_restore` reads it.
-pub(super) async fn tables(
-    server: &dyn Server,
-    access: &Access,
-    archive: Archive,
-) -> Result<u32> {
+pub(super) async fn tables(server: &dyn Server, access: &Access, archive: Archive) -> Result<u32> {
     let doing = "reading the dump's table of contents with pg_restore";
     let input = unpacked(archive).map_err(|e| Error::failed(doing).because(e))?;
     let exec =
