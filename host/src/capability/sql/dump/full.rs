@@ -82,15 +82,25 @@ impl Dumps {
             ready(&spared, &access).await?;
             let target = made(spared.as_ref(), &access, &contents.properties).await?;
             let archive = (&manifest, archive);
-            pg_restore(spared.as_ref(), &target, archive, &["--no-tablespaces"], progress).await?;
-            survey::contents(spared.as_ref(), &target).await
+            let how = &["--no-tablespaces"];
+            match pg_restore(spared.as_ref(), &target, archive, how, progress).await? {
+                Ok(()) => survey::contents(spared.as_ref(), &target).await.map(Ok),
+                Err(refused) => Ok(Err(refused)),
+            }
         };
         let restored = tokio::select! {
             restored = restored => restored,
             () = given_up => Err(Error::denied(format!("verifying {label} was given up"))),
         };
         spared.end().await?;
-        let differences = contents.differences(&restored?);
+        let restored = match restored? {
+            Ok(restored) => restored,
+            Err(refused) => {
+                let told = refused.hint("it is no backup: tessallite-up backup create makes a new one");
+                return self.refuted(manifest, told).await;
+            }
+        };
+        let differences = contents.differences(&restored);
         if differences.is_empty() {
             return self.note(manifest, now(Check::Full)).await;
         }

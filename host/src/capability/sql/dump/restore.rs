@@ -66,10 +66,11 @@ impl Dumps {
         if stage == Stage::Swapped {
             return Ok(true);
         }
+        // Also of one that is whole already: more may have been written since it was restored.
+        if !self.is_wanted(&manifest, wanted, &neutral, agreed).await? {
+            return Ok(false);
+        }
         if stage == Stage::Nothing {
-            if !self.is_wanted(&manifest, wanted, &neutral, agreed).await? {
-                return Ok(false);
-            }
             self.restore_whole(&manifest, &names, &neutral, progress).await?;
         }
         self.swap(&names, &neutral).await?;
@@ -152,7 +153,7 @@ impl Dumps {
         }
         let server = self.server()?.as_ref();
         let filled = pg_restore(server, &access, (manifest, archive), &[ONE_TRANSACTION], progress);
-        if let Err(error) = filled.await {
+        if let Err(error) = filled.await.flatten() {
             // It is empty, and in the way of nothing: the next restore would begin with this, too.
             let _ = self.run(neutral, &[&drop]).await;
             return Err(error);
@@ -234,14 +235,15 @@ impl Dumps {
     }
 }
 
-/// Fills an empty database from a dump, and stops at the first error.
+/// Fills an empty database from a dump, and stops at the first error: that of `pg_restore`
+/// apart from what keeps it from running.
 pub(super) async fn pg_restore(
     server: &dyn Server,
     access: &Access,
     (manifest, archive): (&Manifest, Archive),
     how: &[&str],
     progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Result<()> {
+) -> Result<Result<()>> {
     let doing = format!("restoring {} with pg_restore", manifest.label);
     let total = manifest.raw_bytes;
     let input = verify::unpacked(archive).map_err(|e| Error::failed(&doing).because(e))?;
@@ -256,15 +258,17 @@ pub(super) async fn pg_restore(
     let exit = exec.end.await?;
     progress(Progress { done: total, estimate: total });
     if exit.code == 0 {
-        return Ok(());
+        return Ok(Ok(()));
     }
     let said = shortened(&one_line(exit.stderr.trim()), 2000);
     let error = Error::failed(format!("{doing}: exit code {}: {said}", exit.code));
-    Err(match said.contains("No space left on device") {
-        true => error
-            .hint("free some room on the disk of the database, and try again; nothing was swapped"),
-        false => error.hint("nothing was swapped: the database is as it was"),
-    })
+    if said.contains("No space left on device") {
+        return Err(error
+            .hint("free some room on the disk of the database, and try again; nothing was swapped"));
+    }
+    let error = error.hint("nothing was swapped: the database is as it was");
+    // Any other code is that of whatever ended it.
+    if exit.code == 1 { Ok(Err(error)) } else { Err(error) }
 }
 
 impl Names<'_> {
