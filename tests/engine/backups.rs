@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tessallite_up_tests::installation::STATE;
-use tessallite_up_tests::process::{docker, run};
+use tessallite_up_tests::process::{docker, run, wait_for};
 use tessallite_up_tests::{Installation, Template, events};
 
 use crate::way_back::assert_as_before;
@@ -186,7 +187,12 @@ fn it_goes_on_wherever_it_was_cut_off() {
     // Between the restore and the swap: what is whole is not restored again.
     answer(&installation, "postgres", &format!("CREATE DATABASE \"{into}\""));
     answer(&installation, &into, "CREATE TABLE whole (a int)");
-    let kept = restore(&installation, "one");
+    let came = "CREATE TABLE public.came (a int); INSERT INTO public.came VALUES (1)";
+    installation.query(came);
+    let outcome = installation.run(&["backup", "restore", "one", "--yes", "--output", "json"]);
+    outcome.code(0).says("written_since").says("came");
+    let last: Value = serde_json::from_str(outcome.stdout.lines().last().unwrap()).unwrap();
+    let kept = last["kept_as"].as_str().unwrap().to_owned();
     assert_eq!(installation.query("SELECT count(*) FROM whole"), "0");
     let names = databases(&installation);
     assert!(
@@ -235,6 +241,43 @@ fn a_full_verification_finds_what_a_manifest_says_wrongly() {
     installation.assert_untouched();
 }
 
+/// Its file is whole, and what is in it is not.
+#[test]
+fn a_backup_that_does_not_come_back_loses_its_mark() {
+    let installation = Installation::borrow(Template::Variable);
+    create(&installation, "one");
+    let backups = installation.path(STATE).join("backups");
+    let file = backups.join("one.dump.zst");
+    let archive = zstd::decode_all(fs::File::open(&file).unwrap()).unwrap();
+    let half = zstd::encode_all(&archive[..archive.len() * 2 / 3], 1).unwrap();
+    fs::write(&file, &half).unwrap();
+    let sum = run(Command::new("sha256sum").arg(&file));
+    let mut wrong = manifest(&installation, "one");
+    wrong["sha256"] = json!(sum.split(' ').next().unwrap());
+    wrong["bytes"] = json!(half.len());
+    fs::write(backups.join("one.json"), serde_json::to_vec(&wrong).unwrap()).unwrap();
+    let outcome = installation.run(&["backup", "verify", "one", "--full"]);
+    outcome.code(3).says("pg_restore").says("backup create");
+    assert_eq!(manifest(&installation, "one")["verified"], Value::Null);
+    assert_no_throwaway(&installation);
+}
+
+#[test]
+fn a_full_verification_that_is_interrupted_leaves_nothing_behind() {
+    let installation = Installation::borrow(Template::Variable);
+    create(&installation, "one");
+    let running = installation.program(["backup", "verify", "one", "--full"]).start();
+    let ours = format!("label=tessallite-up.throwaway={}", installation.project());
+    wait_for("the throwaway server", Duration::from_secs(60), || {
+        let there = docker(&["ps", "--quiet", "--filter", &ours]);
+        (!there.trim().is_empty()).then_some(())
+    });
+    running.interrupt();
+    running.finish().code(130).says("Nothing was changed");
+    assert_no_throwaway(&installation);
+    assert_eq!(manifest(&installation, "one")["verified"]["how"], "quick");
+}
+
 #[test]
 fn an_upgrade_proves_its_backup_first_when_it_is_told_to() {
     let installation = Installation::borrow(Template::Variable);
@@ -263,6 +306,13 @@ fn what_is_pruned_is_what_was_told() {
     let wrong = ["backup", "prune", "--keep", "1", "--databases", "tessallite"];
     installation.run(&wrong).code(2).says("no database that a restore has kept");
     assert_eq!(names(&installation.run(&["backup", "list"]).stdout), 3);
+    // As if it had been made long ago.
+    let mut old = manifest(&installation, "one");
+    old["started_at"] = json!("2020-01-01T00:00:00Z");
+    let path = installation.path(STATE).join("backups/one.json");
+    fs::write(path, serde_json::to_vec(&old).unwrap()).unwrap();
+    installation.run(&["backup", "prune", "--older-than", "365"]).code(0).says("one");
+    assert_eq!(names(&installation.run(&["backup", "list"]).stdout), 2);
     installation.run(&["backup", "prune", "--keep", "1"]).code(0);
     assert_eq!(names(&installation.run(&["backup", "list"]).stdout), 1);
     let kept = restore(&installation, "three");

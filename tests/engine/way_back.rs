@@ -1,8 +1,9 @@
 //! Going back: whatever happens, the installation ends where it was, and nothing that ever
 //! was is gone.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use tessallite_up_tests::installation::STATE;
 use tessallite_up_tests::process::docker;
@@ -34,10 +35,48 @@ fn run_of(outcome: &Outcome) -> String {
     text.split_whitespace().next().expect("its name").to_owned()
 }
 
-/// One after the other in the same installation: each has to leave it as it was.
+/// Somebody who writes one row after the other, wherever the services lead.
+struct Writer {
+    postgres: String,
+    client: Child,
+}
+
+impl Writer {
+    fn start(installation: &Installation) -> Self {
+        let postgres = installation.container("postgres");
+        let script = "n=0; while [ ! -e /tmp/enough ]; do n=$((n + 1)); psql -XqAt -U tessallite -d tessallite \
+            -c \"INSERT INTO public.writes VALUES ($n) RETURNING n\" 2>/dev/null; done";
+        let mut client = Command::new("docker");
+        client.args(["exec", &postgres, "sh", "-c", script]);
+        let client = client.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self { postgres, client }
+    }
+
+    /// What the database has said to have written.
+    fn end(self) -> BTreeSet<u64> {
+        docker(&["exec", &self.postgres, "touch", "/tmp/enough"]);
+        let said = self.client.wait_with_output().unwrap();
+        docker(&["exec", &self.postgres, "rm", "/tmp/enough"]);
+        numbers(&String::from_utf8(said.stdout).unwrap())
+    }
+}
+
+fn numbers(lines: &str) -> BTreeSet<u64> {
+    lines.lines().map(|line| line.parse().unwrap()).collect()
+}
+
+/// One after the other in the same installation, while somebody writes: each has to leave it
+/// as it was, and every row that was written is in the database or in the one that is kept.
 #[test]
 fn broken_releases_are_rolled_back() {
     let installation = Installation::borrow(Template::Variable);
+    installation.query("CREATE TABLE public.writes (n bigint)");
+    let without_writes = |fingerprint: Fingerprint| {
+        let lines = fingerprint.only(&KINDS);
+        let lines = lines.text().lines().filter(|line| !line.starts_with("table public.writes "));
+        Fingerprint::new(lines.map(|line| format!("{line}\n")).collect())
+    };
+    let before = without_writes(installation.fingerprint());
     for (release, says) in [
         ("1.5.0-crash", "query-router-1 exited with code 1"),
         ("1.5.0-sick", "query-router after 6 s"),
@@ -45,11 +84,21 @@ fn broken_releases_are_rolled_back() {
         ("1.5.0-stranded", "globex-eu_meta at t0007"),
     ] {
         let timeout = if release == "1.5.0-sick" { "6" } else { "30" };
+        let writer = Writer::start(&installation);
         let outcome = installation.upgrade(&["--to", release, "--soak", "3", "--timeout", timeout]);
+        let acknowledged = writer.end();
         outcome.code(5).says(says).says("Rolled back").says("The installation is as it was");
-        assert_as_before(&installation);
+        without_writes(installation.fingerprint()).assert_same_as(&before);
+        installation.wait_until_healthy();
         let kept = kept(&installation.fingerprint());
         outcome.says(&kept);
+        let mut there = numbers(&installation.query("SELECT n FROM public.writes"));
+        let psql = format!("exec psql -XqAt -U \"$POSTGRES_USER\" -d {kept} -c \"$0\"");
+        let rows = ["exec", "-T", "postgres", "sh", "-c", &psql, "SELECT n FROM public.writes"];
+        there.extend(numbers(&installation.compose(&rows)));
+        let lost: Vec<_> = acknowledged.difference(&there).collect();
+        assert!(lost.is_empty() && acknowledged.len() > 50, "{lost:?} of {acknowledged:?}");
+        installation.query("TRUNCATE public.writes");
         installation.query(&format!("DROP DATABASE \"{kept}\""));
     }
 }

@@ -62,24 +62,8 @@ impl OwnEngine {
     /// An installation of this engine alone, in the directory that is returned.
     pub fn bring_up(&self, template: &str) -> PathBuf {
         let dir = self.directory.path().join("installation");
-        self.take_images(template);
         run(self.command(place::command("up")).arg(template).arg(&dir));
         dir
-    }
-
-    /// Those that stand in no registry.
-    fn take_images(&self, template: &str) {
-        let project = place::command("projects").join(template);
-        let mut list = Command::new("docker");
-        list.args(["compose", "config", "--images"]).current_dir(project);
-        for image in run(&mut list).lines() {
-            let mut save = Command::new("docker");
-            let mut saved = save.args(["save", image]).stdout(Stdio::piped()).spawn().expect(image);
-            let mut load = self.command("docker");
-            load.arg("load").stdin(saved.stdout.take().expect("piped"));
-            let loaded = load.output().expect("it loads");
-            assert!(loaded.status.success() && saved.wait().expect(image).success(), "{loaded:?}");
-        }
     }
 
     pub fn fingerprint(&self, dir: &Path) -> Fingerprint {

@@ -40,6 +40,7 @@ pub fn make_way_back(behaviour: &Behaviour) -> Proposal {
         step => Position::Before(step.into()),
     };
     let step = Step::new(WAY_BACK, "Misbehave on the way back").timeout_s(TIMEOUT_S);
+    let step = calls::effect("sql.dump").into_iter().fold(step, Step::effect);
     Extension::new().step(position, step).into()
 }
 

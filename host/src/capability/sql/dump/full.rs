@@ -96,7 +96,8 @@ impl Dumps {
         let restored = match restored? {
             Ok(restored) => restored,
             Err(refused) => {
-                let told = refused.hint("it is no backup: tessallite-up backup create makes a new one");
+                let told =
+                    refused.hint("it is no backup: tessallite-up backup create makes a new one");
                 return self.refuted(manifest, told).await;
             }
         };

@@ -263,8 +263,9 @@ pub(super) async fn pg_restore(
     let said = shortened(&one_line(exit.stderr.trim()), 2000);
     let error = Error::failed(format!("{doing}: exit code {}: {said}", exit.code));
     if said.contains("No space left on device") {
-        return Err(error
-            .hint("free some room on the disk of the database, and try again; nothing was swapped"));
+        return Err(error.hint(
+            "free some room on the disk of the database, and try again; nothing was swapped",
+        ));
     }
     let error = error.hint("nothing was swapped: the database is as it was");
     // Any other code is that of whatever ended it.
