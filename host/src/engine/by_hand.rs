@@ -6,7 +6,7 @@ use std::path::Path;
 use super::plan::Plan;
 use super::progress::Direction;
 use super::run::{End, Run};
-use crate::capability::sql::dump_path;
+use crate::capability::sql::dump::{ByHand, by_hand};
 use crate::contract::Effect;
 
 /// For a run that stopped after it changed the installation.
@@ -98,27 +98,35 @@ impl Place<'_> {
         }
     }
 
-    /// Only where the schema has changed; the same as the program would do.
+    /// The same as the program would do, where the schema has changed.
     fn restore(&self, label: &str, into: &str, keep_as: &str) -> Vec<String> {
-        let dump = dump_path(self.backups, label);
-        let unpacked = match dump.extension().is_some_and(|ending| ending == "age") {
-            true => format!("age --decrypt --identity IDENTITY {} | zstd -dc", dump.display()),
-            false => format!("zstd -dc {}", dump.display()),
+        let Some(restore) = by_hand(self.backups, label, into, keep_as) else {
+            return vec![format!("(there is no whole backup {label} to restore)")];
+        };
+        let ByHand { dump, is_encrypted, before, after } = restore;
+        let dump = quoted(&dump.display().to_string());
+        let unpacked = match is_encrypted {
+            true => format!("age --decrypt --identity IDENTITY {dump} | zstd -dc"),
+            false => format!("zstd -dc {dump}"),
         };
         let inside =
             format!("docker compose exec -T {} sh -c", self.database.unwrap_or("postgres"));
-        let psql = "psql -v ON_ERROR_STOP=1 -U \"$POSTGRES_USER\" -d postgres";
+        let psql = |lines: &[String]| {
+            let lines: Vec<String> = lines.iter().map(|line| quoted(line)).collect();
+            let psql = "psql -X -v ON_ERROR_STOP=1 -U \"$POSTGRES_USER\" -d postgres";
+            format!("printf '%s\\n' {} | {inside} '{psql}'", lines.join(" "))
+        };
+        let pg_restore = "pg_restore -U \"$POSTGRES_USER\" --single-transaction --exit-on-error \
+            -d \"$0\"";
         vec![
-            format!("{inside} '{psql} -c \"CREATE DATABASE \\\"{into}\\\" TEMPLATE template0\"'"),
-            format!(
-                "{unpacked} | {inside} 'pg_restore -U \"$POSTGRES_USER\" --single-transaction \
-                 --exit-on-error -d \"{into}\"'"
-            ),
-            format!(
-                "{inside} '{psql} -c \"ALTER DATABASE \\\"$POSTGRES_DB\\\" RENAME TO \
-                 \\\"{keep_as}\\\"\" -c \"ALTER DATABASE \\\"{into}\\\" RENAME TO \
-                 \\\"$POSTGRES_DB\\\"\"'"
-            ),
+            psql(&before),
+            format!("{unpacked} | {inside} '{pg_restore}' {}", quoted(into)),
+            psql(&after),
         ]
     }
+}
+
+/// One word for the shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }

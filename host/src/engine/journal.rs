@@ -91,7 +91,7 @@ pub struct Entry {
 struct Line<'a> {
     seq: u64,
     at: jiff::Timestamp,
-    /// CRC-32 of `seq`, a space, and the record's text.
+    /// CRC-32 of `seq`, `at` and the record's text, with a space between them.
     crc: u32,
     #[serde(borrow)]
     data: &'a serde_json::value::RawValue,
@@ -173,12 +173,8 @@ impl Journal {
     fn append(&mut self, record: &Record) -> Result<()> {
         let failed = |source: io::Error| Error::Write { path: self.path.clone(), source };
         let data = serde_json::value::to_raw_value(record).map_err(|e| failed(e.into()))?;
-        let line = Line {
-            seq: self.seq,
-            at: jiff::Timestamp::now(),
-            crc: checksum(self.seq, data.get()),
-            data: &data,
-        };
+        let (seq, at) = (self.seq, jiff::Timestamp::now());
+        let line = Line { seq, at, crc: checksum(seq, at, data.get()), data: &data };
         let mut text = serde_json::to_vec(&line).map_err(|e| failed(e.into()))?;
         text.push(b'\n');
         self.file.write_all(&text).and_then(|()| self.file.sync_data()).map_err(failed)?;
@@ -262,19 +258,15 @@ fn parse_line(line: &[u8], number: usize) -> Result<Entry, &'static str> {
     if line.seq != number as u64 {
         return Err("its number is not the next one");
     }
-    if line.crc != checksum(line.seq, line.data.get()) {
+    if line.crc != checksum(line.seq, line.at, line.data.get()) {
         return Err("its checksum is wrong");
     }
     let record = serde_json::from_str(line.data.get());
     Ok(Entry { at: line.at, record: record.map_err(|_| "its record is of no known kind")? })
 }
 
-fn checksum(seq: u64, data: &str) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(seq.to_string().as_bytes());
-    hasher.update(b" ");
-    hasher.update(data.as_bytes());
-    hasher.finalize()
+fn checksum(seq: u64, at: jiff::Timestamp, data: &str) -> u32 {
+    crc32fast::hash(format!("{seq} {at} {data}").as_bytes())
 }
 
 #[cfg(test)]
@@ -321,13 +313,17 @@ mod tests {
     fn every_flipped_bit_is_noticed_or_changes_nothing() {
         let (_dir, path, records) = written();
         let whole = std::fs::read(&path).unwrap();
+        let times = |text: &[u8]| -> Vec<jiff::Timestamp> {
+            parse(text).unwrap().iter().map(|entry| entry.at).collect()
+        };
+        let written_at = times(&whole);
         for place in 0..whole.len() * 8 {
             let mut text = whole.clone();
             text[place / 8] ^= 1 << (place % 8);
             if let Ok(read) = parsed(&text) {
                 assert!(records.starts_with(&read), "bit {place}");
-                // Only the line's time, which decides nothing, is outside of the
-                // checksum, and only the last line may be lost: by its final newline.
+                assert!(written_at.starts_with(&times(&text)), "bit {place}");
+                // Only the last line may be lost: by its final newline.
                 assert!(read.len() + 1 >= records.len(), "bit {place}");
             }
         }

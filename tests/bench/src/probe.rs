@@ -1,4 +1,4 @@
-//! Asks services from outside, every few milliseconds, and adds up how long they were away.
+//! Asks services from outside, many times a second, and adds up how long they were away.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-const INTERVAL: Duration = Duration::from_millis(20);
+/// Often enough for what is seconds long, and not so often that the asking is what is measured.
+const INTERVAL: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Services and the ports of this machine at which they answer.

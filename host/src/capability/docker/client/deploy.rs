@@ -1,6 +1,7 @@
 //! Recreating and stopping services, by the operator's own `docker compose`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Client;
 use super::containers::{Found, HASH_LABEL};
@@ -105,11 +106,16 @@ impl Client {
     }
 
     async fn way(&self, model: &Model, goals: &[Goal<'_>], before: &[Found]) -> Result<Way> {
-        for name in dependencies(model, goals) {
+        let dependencies = dependencies(model, goals);
+        let hashes = match dependencies.is_empty() {
+            true => Arc::default(),
+            false => self.hashes().await?,
+        };
+        for name in dependencies {
             let service = model.services.get(&name);
             let reference = service.map_or("", |service| service.image.as_str());
             let image = self.image(reference).await?.and_then(|image| image.id);
-            let hash = service.and_then(|service| service.hash.as_deref());
+            let hash = hashes.get(&name).map(String::as_str);
             if !is_current(&name, before, hash, image.as_deref()) {
                 return Ok(Way::UpAlone);
             }

@@ -69,6 +69,8 @@ struct Inner {
 /// The Compose model, and the files that it was read from, where they are known.
 struct Known {
     model: Arc<Model>,
+    /// What Compose compares containers' labels with, by service, once it was asked for.
+    hashes: Option<Arc<BTreeMap<String, String>>>,
     stamp: Option<Stamp>,
 }
 
@@ -161,8 +163,22 @@ impl Client {
         // Before it is read: a change meanwhile is one since.
         let stamp = stamp(self.inner.compose.location().clone()).await?;
         let model = Arc::new(model::read(&self.inner.compose).await?);
-        *slot = Some(Known { model: Arc::clone(&model), stamp });
+        *slot = Some(Known { model: Arc::clone(&model), hashes: None, stamp });
         Ok(model)
+    }
+
+    /// What Compose compares the label of a container with, by service; only active services
+    /// have one.
+    async fn hashes(&self) -> Result<Arc<BTreeMap<String, String>>> {
+        let mut slot = self.inner.model.lock().await;
+        if let Some(hashes) = slot.as_ref().and_then(|known| known.hashes.as_ref()) {
+            return Ok(Arc::clone(hashes));
+        }
+        let hashes = Arc::new(self.inner.compose.hashes().await?);
+        if let Some(known) = slot.as_mut() {
+            known.hashes = Some(Arc::clone(&hashes));
+        }
+        Ok(hashes)
     }
 
     /// Every service name that comes from outside passes here before it goes anywhere

@@ -1,6 +1,6 @@
 //! The Compose model, as `docker compose config` resolves it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,9 +25,6 @@ pub(super) struct ServiceModel {
     pub(super) mounts: Vec<String>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) active: bool,
-    /// What Compose compares a container's label with; absent where the service is not
-    /// active.
-    pub(super) hash: Option<String>,
     /// Compose does more to its containers than to start them, such as to put secrets in.
     pub(super) needs_preparation: bool,
 }
@@ -37,17 +34,20 @@ pub(super) struct ServiceModel {
 /// Errors: `Invalid` when Compose does not accept the project.
 pub(super) async fn read(compose: &Compose) -> Result<Model> {
     let doing = "reading the Compose project";
-    let (hashes, all) = tokio::join!(
-        compose.hashes(),
-        compose.read(doing, &["--profile", "*", "config", "--format", "json"]),
-    );
-    let hashes = hashes?;
-    let all = match all.and_then(|text| parse(&text)) {
-        Ok(all) if hashes.keys().all(|name| all.services.contains_key(name)) => all,
-        // What is wrong with a service that is not active is no reason to stop.
-        _ => parse(&compose.read(doing, &["config", "--format", "json"]).await?)?,
+    let all = compose.read(doing, &["--profile", "*", "config", "--format", "json"]).await;
+    let all = all.and_then(|text| parse(&text));
+    let all = match all {
+        Ok(all) if all.services.values().all(|service| service.profiles.is_empty()) => {
+            let names = all.services.keys().cloned().collect();
+            return Ok(model(all, &names));
+        }
+        all => all,
     };
-    Ok(model(all, hashes))
+    let active = parse(&compose.read(doing, &["config", "--format", "json"]).await?)?;
+    let names: BTreeSet<String> = active.services.keys().cloned().collect();
+    // What is wrong with a service that is not active is no reason to stop.
+    let all = all.ok().filter(|all| names.iter().all(|name| all.services.contains_key(name)));
+    Ok(model(all.unwrap_or(active), &names))
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +62,7 @@ struct RawModel {
 #[serde(default)]
 struct RawService {
     image: String,
+    profiles: Vec<String>,
     depends_on: BTreeMap<String, RawDependency>,
     ports: Vec<RawPort>,
     expose: Vec<String>,
@@ -123,16 +124,15 @@ pub(super) fn unescape(value: &mut Value) {
     }
 }
 
-/// Only active services have hashes.
-fn model(raw: RawModel, mut hashes: BTreeMap<String, String>) -> Model {
+fn model(raw: RawModel, active: &BTreeSet<String>) -> Model {
     let services = raw.services.into_iter().map(|(name, raw)| {
-        let hash = hashes.remove(&name);
-        (name, service(raw, hash))
+        let is_active = active.contains(&name);
+        (name, service(raw, is_active))
     });
     Model { project: raw.name, services: services.collect() }
 }
 
-fn service(raw: RawService, hash: Option<String>) -> ServiceModel {
+fn service(raw: RawService, active: bool) -> ServiceModel {
     let extras = [&raw.secrets, &raw.configs, &raw.pre_start, &raw.post_start];
     let needs_preparation = extras.into_iter().any(|extra| !is_nothing(extra));
     let depends_on = raw
@@ -152,8 +152,7 @@ fn service(raw: RawService, hash: Option<String>) -> ServiceModel {
             .map(|volume| format!("{}:{}", volume.source, volume.target))
             .collect(),
         environment: raw.environment,
-        active: hash.is_some(),
-        hash,
+        active,
         needs_preparation,
     }
 }
@@ -245,8 +244,7 @@ mod tests {
         "cache":{"build":{"context":"/x"},"healthcheck":{"disable":true},"depends_on":{"gone":{"condition":"service_started","required":false}}}}}"#;
 
     fn seen() -> Model {
-        let hashes = ["web", "db"].map(|name| (name.to_owned(), format!("hash of {name}")));
-        model(parse(SEEN).unwrap(), BTreeMap::from(hashes))
+        model(parse(SEEN).unwrap(), &["web", "db"].map(str::to_owned).into())
     }
 
     #[test]
@@ -257,7 +255,6 @@ mod tests {
         assert_eq!(web.ports, [8001, 7000, 7001, 7002]);
         assert_eq!(web.depends_on[1].condition, Condition::ServiceHealthy);
         assert!(web.active && !web.has_health_check && !web.needs_preparation);
-        assert_eq!(web.hash.as_deref(), Some("hash of web"));
         let db = &model.services["db"];
         assert_eq!(db.environment, BTreeMap::from([("A".to_owned(), "pa$s".to_owned())]));
         assert_eq!(db.mounts, ["pg:/data"]);
@@ -274,7 +271,7 @@ mod tests {
     #[test]
     fn a_circle_is_refused_by_its_members() {
         let text = r#"{"name":"x","services":{"a":{"depends_on":{"b":{}}},"b":{"depends_on":{"a":{}}},"c":{}}}"#;
-        let error = model(parse(text).unwrap(), BTreeMap::new()).order().unwrap_err();
+        let error = model(parse(text).unwrap(), &BTreeSet::new()).order().unwrap_err();
         assert!(error.message.ends_with("circle: a, b"), "{error}");
     }
 }

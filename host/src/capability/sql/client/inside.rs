@@ -34,19 +34,20 @@ impl Access {
         statements: &[&str],
     ) -> Result<(Self, String)> {
         let mut last = None;
-        for login in logins {
-            for host in [SOCKET, LOOPBACK] {
-                let access = Self { host, login: login.clone() };
-                match access.psql(server, statements, "", 1 << 16).await {
-                    Ok(printed) => return Ok((access, printed)),
-                    Err(e) if matches!(e.kind, Kind::Failed) => last = Some(e),
-                    Err(e) => return Err(e),
-                }
+        for access in Self::candidates(logins) {
+            match access.psql(server, statements, "", 1 << 16).await {
+                Ok(printed) => return Ok((access, printed)),
+                Err(error) => last = Some(is_next_tried(error)?),
             }
         }
-        Err(last.unwrap_or_else(|| {
-            Error::failed(format!("{} has no user to log in with", server.describe()))
-        }))
+        Err(last.unwrap_or_else(|| no_login(server)))
+    }
+
+    /// The ways in that may be tried, the best first.
+    pub(crate) fn candidates(logins: Vec<Login>) -> impl Iterator<Item = Self> {
+        let ways =
+            |login: Login| [SOCKET, LOOPBACK].map(|host| Self { host, login: login.clone() });
+        logins.into_iter().flat_map(ways)
     }
 
     /// A log-in that was not tried: not through the socket, where a server listens before
@@ -122,10 +123,19 @@ impl Access {
         let exec = self.start(server, &argv, "tessallite-up", options, None).await?;
         let (output, exit) = collect(exec, limit).await?;
         if exit.code != 0 {
-            return Err(refused(server, &exit));
+            return Err(refused(&server.describe(), &exit));
         }
         String::from_utf8(output).map_err(|e| Error::failed("reading what psql printed").because(e))
     }
+}
+
+/// Whether another log-in may do better where one did not: the error then, to be kept.
+pub(crate) fn is_next_tried(error: Error) -> Result<Error> {
+    if matches!(error.kind, Kind::Failed) { Ok(error) } else { Err(error) }
+}
+
+pub(crate) fn no_login(server: &dyn Server) -> Error {
+    Error::failed(format!("{} has no user to log in with", server.describe()))
 }
 
 /// A log-in for statements, from the installation's variables.
@@ -211,8 +221,8 @@ pub(crate) async fn collect(exec: Exec, limit: usize) -> Result<(Vec<u8>, Exit)>
 }
 
 /// `psql` says "ERROR:  42P01: relation …", but gives no code when it cannot connect.
-fn refused(server: &dyn Server, exit: &Exit) -> Error {
-    let doing = format!("psql inside {}", server.describe());
+pub(crate) fn refused(server: &str, exit: &Exit) -> Error {
+    let doing = format!("psql inside {server}");
     let said = exit.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     if let Some((code, message)) = coded(said) {
         return failure::refused(&doing, &Refusal { code, message, hint: None });

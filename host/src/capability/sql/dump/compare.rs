@@ -28,7 +28,7 @@ impl Dumps {
         let then = contents_of(manifest)?;
         let server = self.server()?.as_ref();
         let schema = survey::schema_digest(server, access, None).await?;
-        let mut session = Session::begin(server, access, "tessallite-up").await?;
+        let mut session = Session::begin(server, access, "tessallite-up", "").await?;
         let migrations = survey::tables_named(&mut session, migration_table).await?;
         let migration_moved = moved(then, &migrations, migration_table);
         let tables = changes(then, &mut session).await?;

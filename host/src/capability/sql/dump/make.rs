@@ -12,7 +12,7 @@ use super::census::Census;
 use super::compress::{self, Broken, Target, Written};
 use super::leftovers::Leftovers;
 use super::partial::Partial;
-use super::program;
+use super::program::{self, Form};
 use super::seal::Identities;
 use super::session::Session;
 use super::survey::{Beside, schema_digest};
@@ -53,12 +53,17 @@ impl Dumps {
             return Ok(kept);
         }
         let started_at = Timestamp::now();
-        let (access, _) = Access::find(server.as_ref(), logins, &[END_LEFTOVERS]).await?;
+        let (form, found) = tokio::join!(
+            program::form(server.as_ref()),
+            Session::find(server.as_ref(), logins, SESSION, END_LEFTOVERS),
+        );
+        let (access, session) = found?;
+        let access = &access;
         let partial = Partial::new(directory, label, self.seal.is_on());
         let of = (&partial, identities.as_ref());
-        let work = self.write(server, &access, of, progress);
+        let work = self.write(server, (access, session), form?, of, progress);
         let (census, written, contents) = work.await.inspect_err(|_| partial.remove())?;
-        let checked = check_tables(server.as_ref(), &access, of, census.tables).await;
+        let checked = check_tables(server.as_ref(), access, of, census.tables).await;
         checked.inspect_err(|_| partial.remove())?;
         let manifest = Manifest {
             format: Manifest::format(),
@@ -124,24 +129,20 @@ impl Dumps {
     async fn write(
         &self,
         server: &Arc<dyn Server>,
-        access: &Access,
+        (access, mut session): (&Access, Session),
+        form: Form,
         (partial, identities): (&Partial, Option<&Identities>),
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<(Census, Written, Contents)> {
+        let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
         let file = partial.create().map_err(|e| self.disk(e, 0))?;
         let again = partial.open().map_err(|e| self.disk(e, 0))?;
         let again = Archive { source: again, identities: identities.cloned() };
         let target = Target { file, seal: self.seal.clone(), again };
-        let (form, session) = tokio::join!(
-            program::form(server.as_ref(), access),
-            Session::begin(server.as_ref(), access, SESSION)
-        );
-        let (form, mut session) = (form?, session?);
         let snapshot = session.ask("SELECT pg_export_snapshot();").await?.join("");
         let census = Census::read(&mut session).await?;
         let estimate = census.bytes;
         let beside = Beside::read(&mut session).await?;
-        let leftovers = Leftovers { server: Some(Arc::clone(server)), access: access.clone() };
         let exec = program::start(server.as_ref(), access, form, &snapshot).await?;
         let told = |done| progress(Progress { done, estimate });
         let writing = compress::write(exec.stdout, form, target, told);

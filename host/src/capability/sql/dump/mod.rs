@@ -1,6 +1,7 @@
 //! Dumps of the installation's database: made by `pg_dump` in the server's container,
 //! kept on this machine, believed only after they were read back.
 
+mod by_hand;
 mod census;
 mod compare;
 mod compress;
@@ -30,6 +31,7 @@ use cap_std::fs::Dir;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
+pub use self::by_hand::{ByHand, by_hand};
 pub use self::seal::Seal;
 
 use crate::capability::error::{Error, Result};
@@ -45,7 +47,8 @@ const SESSION: &str = "tessallite-up dump";
 
 /// A dump whose program lost its reader goes on holding its locks: it is ended.
 const END_LEFTOVERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-    WHERE application_name = 'tessallite-up dump' AND datname = current_database()";
+    WHERE application_name = 'tessallite-up dump' AND datname = current_database() \
+    AND pid <> pg_backend_pid();";
 
 /// Which database of which cluster this is.
 const IDENTITY: &str = "SELECT json_build_array(system_identifier::text, current_database())::text FROM pg_control_system()";

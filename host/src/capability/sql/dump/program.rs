@@ -3,7 +3,7 @@
 use super::SESSION;
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::{Access, collect};
-use crate::capability::sql::locate::{Exec, Exit, Server};
+use crate::capability::sql::locate::{Command, Exec, Exit, Server};
 use crate::text::{one_line, shortened};
 
 /// The way out of a container is what limits a dump. So it is packed before, where the image
@@ -27,9 +27,9 @@ pub(super) enum Form {
 }
 
 /// The form that the container has the programs for.
-pub(super) async fn form(server: &dyn Server, access: &Access) -> Result<Form> {
-    let argv = ["sh", "-c", "command -v zstd"];
-    let exec = access.start(server, &argv, "tessallite-up", "", None).await?;
+pub(super) async fn form(server: &dyn Server) -> Result<Form> {
+    let argv = ["sh", "-c", "command -v zstd"].map(str::to_owned).to_vec();
+    let exec = server.exec(Command { argv, env: Vec::new(), stdin: None }).await?;
     let (_, exit) = collect(exec, 1 << 16).await?;
     Ok(if exit.code == 0 { Form::Packed } else { Form::Plain })
 }

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::capability::error::{Error, Result};
-use crate::capability::sql::client::inside::Access;
+use crate::capability::sql::client::inside::{self, Access};
+use crate::capability::sql::client::login::Login;
 use crate::capability::sql::locate::{Exit, Server};
-use crate::text::{one_line, shortened};
 
 /// So that a row is written alike wherever and whenever it is read.
 const OPTIONS: &str = "-c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC \
@@ -23,6 +23,8 @@ const OPTIONS: &str = "-c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UT
 const MOST_BYTES: usize = 64 << 20;
 
 pub(super) struct Session {
+    /// The server, for messages.
+    server: String,
     /// Absent once it has been ended.
     input: Option<UnboundedSender<Bytes>>,
     output: BoxStream<'static, Result<Bytes>>,
@@ -32,23 +34,58 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// In a transaction that reads only, and always sees the same.
-    pub(super) async fn begin(server: &dyn Server, access: &Access, name: &str) -> Result<Self> {
+    /// As [`Session::begin`], with the first log-in that the server accepts.
+    pub(super) async fn find(
+        server: &dyn Server,
+        logins: Vec<Login>,
+        name: &str,
+        first: &str,
+    ) -> Result<(Access, Self)> {
+        let mut last = None;
+        for access in Access::candidates(logins) {
+            match Self::begin(server, &access, name, first).await {
+                Ok(session) => return Ok((access, session)),
+                Err(error) => last = Some(inside::is_next_tried(error)?),
+            }
+        }
+        Err(last.unwrap_or_else(|| inside::no_login(server)))
+    }
+
+    /// In a transaction that reads only, and always sees the same; `first` goes before it.
+    pub(super) async fn begin(
+        server: &dyn Server,
+        access: &Access,
+        name: &str,
+        first: &str,
+    ) -> Result<Self> {
         let (input, lines) = unbounded_channel::<Bytes>();
         let stdin = stream::unfold(lines, |mut lines| async {
             let line = lines.recv().await?;
             Some((line, lines))
         });
-        let argv = ["psql", "-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1"];
+        let argv = [
+            "psql",
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-w",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-v",
+            "VERBOSITY=verbose",
+        ];
         let exec = access.start(server, &argv, name, OPTIONS, Some(stdin.boxed())).await?;
         let mut session = Self {
+            server: server.describe(),
             input: Some(input),
             output: exec.stdout,
             end: Some(exec.end),
             unread: BytesMut::new(),
             asked: 0,
         };
-        session.ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;").await?;
+        let begin = format!("{first}\nBEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;");
+        session.ask(&begin).await?;
         Ok(session)
     }
 
@@ -119,11 +156,10 @@ impl Session {
         let Some(end) = self.end.take() else { return Error::failed(doing) };
         self.input = None;
         match end.await {
-            Ok(exit) => Error::failed(format!(
-                "{doing}: exit code {}: {}",
-                exit.code,
-                shortened(&one_line(exit.stderr.trim()), 2000)
-            )),
+            Ok(exit) => {
+                let refused = inside::refused(&self.server, &exit);
+                Error { message: format!("{doing}: {}", refused.message), ..refused }
+            }
             Err(error) => error,
         }
     }

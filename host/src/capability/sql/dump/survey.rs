@@ -87,7 +87,7 @@ impl Beside {
 /// All that a database holds, read in a session of its own.
 pub(super) async fn contents(server: &dyn Server, access: &Access) -> Result<Contents> {
     let schema = schema_digest(server, access, None).await?;
-    let mut session = Session::begin(server, access, "tessallite-up").await?;
+    let mut session = Session::begin(server, access, "tessallite-up", "").await?;
     let beside = Beside::read(&mut session).await?;
     let contents = beside.with_rows(&mut session, schema).await?;
     session.finish().await?;
