@@ -227,9 +227,10 @@ fn is_current(dir: &Path) -> bool {
     noted.is_ok_and(|noted| noted == made_of()) && kept(dir, "snapshot").is_dir()
 }
 
-/// Changes when a file of the stand-in installation does.
+/// Changes when a file of the stand-in installation does, or its images.
 fn made_of() -> String {
-    let mut files: Vec<PathBuf> = vec![place::command("up"), place::command("installation.sh")];
+    let mut files: Vec<PathBuf> =
+        vec![place::command("up"), place::command("installation.sh"), place::images()];
     for below in ["projects", "service", "postgres"] {
         files.extend(files_below(&place::command(below)));
     }

@@ -30,6 +30,11 @@ pub fn installations() -> PathBuf {
     PathBuf::from("/var/lib/tessallite-up-tests/installations")
 }
 
+/// What tests/installation/build has noted of the images that it made.
+pub fn images() -> PathBuf {
+    PathBuf::from("/var/lib/tessallite-up-tests/images")
+}
+
 /// The program under test.
 pub fn program() -> PathBuf {
     let path = match std::env::var_os(PROGRAM) {
