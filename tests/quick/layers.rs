@@ -70,6 +70,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("console", &["report/"]),
     ("toml", &["settings/"]),
     ("crc32fast", &["engine/journal.rs", "plugin/cache.rs"]),
+    ("age", &["capability/sql/dump/seal.rs"]),
 ];
 
 /// A file of the crate and the paths that it names.

@@ -26,6 +26,7 @@ pub mod support;
 mod watch;
 mod way_back;
 
+pub use crate::capability::sql::dump_path;
 pub use chain::Link;
 pub use error::{Error, Result};
 pub use installation::{Installation, Target};

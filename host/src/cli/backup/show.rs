@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::capability::sql::dump_path;
 use crate::capability::sql::types::{Backup, Check, Progress, Pruned, TableChange, Verified};
 use crate::cli::args::Output;
 use crate::cli::display;
 use crate::cli::error::Failure;
+use crate::engine::dump_path;
 use crate::report::format;
 use crate::text::one_line;
 

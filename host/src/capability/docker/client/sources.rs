@@ -36,6 +36,8 @@ impl Stamp {
             add(&mut files, file, &base)?;
         }
         files.extend(files::env_files(location));
+        files.sort();
+        files.dedup();
         let states = files.into_iter().map(|file| {
             let state = State::of(&file)?;
             Some((file, state))
