@@ -8,11 +8,16 @@ use super::restore::{Names, Stage};
 use crate::capability::error::{Error, Result};
 use crate::capability::sql::client::inside::Access;
 
-/// A session in another database may hold the server's list of databases.
+/// A session in another database may hold the server's list of databases, one that just
+/// begins a database.
 const TRIES: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(250);
-/// Whoever connects waits meanwhile.
-const LONGEST_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
+/// For the list. Whoever connects waits meanwhile.
+const WAIT_FOR_LIST: &str = "SET LOCAL lock_timeout = '2s'";
+/// For the databases. A session that has found its database and looks at the list once more
+/// waits for us while we wait for it: we are the ones to let go, before the server finds a
+/// deadlock (`deadlock_timeout`, 1 s) and turns that session away.
+const WAIT_FOR_DATABASES: &str = "SET LOCAL lock_timeout = '200ms'";
 
 impl Dumps {
     /// Both renames or none. Sessions in the two databases are ended; whoever connects while
@@ -49,11 +54,12 @@ impl Dumps {
         let in_its_place = format!("ALTER DATABASE {into} RENAME TO {current}");
         let statements = [
             "BEGIN",
-            LONGEST_WAIT,
+            WAIT_FOR_LIST,
             // Before the lock those that may hold it, behind it those that came between.
             &end_sessions,
             "LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE",
             &end_sessions,
+            WAIT_FOR_DATABASES,
             &away,
             &in_its_place,
             "COMMIT",
