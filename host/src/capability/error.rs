@@ -80,18 +80,6 @@ impl Error {
     /// The message, what lies below it, and the hint, in one line.
     pub fn full_text(&self) -> String {
         let mut text = self.message.clone();
-        self.add_to(&mut text);
-        text
-    }
-
-    /// As [`Error::full_text`], without a copy of the message.
-    pub fn into_text(mut self) -> String {
-        let mut text = std::mem::take(&mut self.message);
-        self.add_to(&mut text);
-        text
-    }
-
-    fn add_to(&self, text: &mut String) {
         let mut below: Option<&(dyn StdError + 'static)> = StdError::source(self);
         while let Some(error) = below {
             text.push_str(": ");
@@ -103,6 +91,7 @@ impl Error {
             text.push_str(hint);
             text.push(')');
         }
+        text
     }
 }
 
@@ -116,6 +105,5 @@ mod tests {
             .because(std::io::Error::other("disk on fire"))
             .hint("call someone");
         assert_eq!(error.full_text(), "reading the project: disk on fire (call someone)");
-        assert_eq!(error.into_text(), "reading the project: disk on fire (call someone)");
     }
 }

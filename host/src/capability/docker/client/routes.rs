@@ -10,6 +10,8 @@ use super::containers::Found;
 use crate::capability::docker::types::{ContainerRoutes, Route};
 use crate::capability::error::Result;
 
+/// A container that has run for less than this refuses at first: no reason to run a program
+/// in it, which costs more than to ask again.
 const YOUNG: Duration = Duration::from_secs(2);
 
 impl Client {
@@ -20,9 +22,10 @@ impl Client {
     pub async fn routes(&self, service: &str, port: u16) -> Result<Vec<ContainerRoutes>> {
         let found = self.containers_of(service).await?;
         let running = found.into_iter().filter(Found::is_running);
+        let (host, is_local) = (&self.inner.host, self.inner.facts.is_local);
         Ok(running
             .map(|found| ContainerRoutes {
-                routes: self.routes_to(&found, port),
+                routes: routes(&found.details, port, host, is_local, is_young(&found)),
                 id: found.container.id,
                 name: found.container.name,
             })
@@ -30,21 +33,18 @@ impl Client {
     }
 }
 
-impl Client {
-    /// A container that has only just been started refuses at first: that is no reason to
-    /// run a program in it, which costs more than to ask again.
-    fn routes_to(&self, found: &Found, port: u16) -> Vec<Route> {
-        let is_local = self.inner.facts.is_local;
-        let mut routes = routes(&found.details, port, &self.inner.host, is_local);
-        if is_local && routes.len() > 1 && found.has_run().is_some_and(|time| time < YOUNG) {
-            routes.retain(|route| *route != Route::Inside);
-        }
-        routes
-    }
+fn is_young(found: &Found) -> bool {
+    found.has_run().is_some_and(|time| time < YOUNG)
 }
 
 /// `host` is where the engine publishes ports, `local` whether its networks are ours.
-fn routes(details: &ContainerInspectResponse, port: u16, host: &str, local: bool) -> Vec<Route> {
+fn routes(
+    details: &ContainerInspectResponse,
+    port: u16,
+    host: &str,
+    local: bool,
+    young: bool,
+) -> Vec<Route> {
     let mut routes = Vec::new();
     let mut add = |route: Route| {
         if !routes.contains(&route) {
@@ -63,7 +63,9 @@ fn routes(details: &ContainerInspectResponse, port: u16, host: &str, local: bool
             add(Route::Network { address, port });
         }
     }
-    add(Route::Inside);
+    if routes.is_empty() || !(local && young) {
+        routes.push(Route::Inside);
+    }
     routes
 }
 
@@ -120,7 +122,7 @@ mod tests {
         let network =
             |address: &str, port| Route::Network { address: address.parse().unwrap(), port };
         assert_eq!(
-            routes(&details, 8001, "127.0.0.1", true),
+            routes(&details, 8001, "127.0.0.1", true, false),
             [
                 published("127.0.0.1", 18001),
                 network("172.17.0.2", 8001),
@@ -128,9 +130,10 @@ mod tests {
                 Route::Inside
             ]
         );
-        assert_eq!(routes(&details, 9, "127.0.0.1", false), [Route::Inside]);
+        assert!(!routes(&details, 8001, "127.0.0.1", true, true).contains(&Route::Inside));
+        assert_eq!(routes(&details, 9, "127.0.0.1", false, true), [Route::Inside]);
         assert_eq!(
-            routes(&details, 8001, "engine.example", false),
+            routes(&details, 8001, "engine.example", false, true),
             [published("engine.example", 18001), Route::Inside]
         );
     }
@@ -141,7 +144,7 @@ mod tests {
             r#"{"HostConfig":{"NetworkMode":"host"},"NetworkSettings":{"Ports":{},"Networks":{"host":{"IPAddress":""}}}}"#,
         );
         assert_eq!(
-            routes(&details, 80, "127.0.0.1", true),
+            routes(&details, 80, "127.0.0.1", true, false),
             [published("127.0.0.1", 80), Route::Inside]
         );
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-use super::properties::{self, identifier, literal};
+use super::properties::{self, identifier};
+use super::swap::end_sessions;
 use crate::capability::sql::manifest::Manifest;
 
 /// What goes before and behind the `pg_restore` into the new database.
@@ -32,11 +33,7 @@ pub fn by_hand(directory: &Path, label: &str, into: &str, keep_as: &str) -> Opti
     let mut after: Vec<String> =
         properties::apply(into, properties).into_iter().map(ended).collect();
     after.extend([
-        format!(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN ({}, {});",
-            literal(&manifest.database),
-            literal(into)
-        ),
+        ended(end_sessions(&manifest.database, into)),
         "BEGIN;".to_owned(),
         format!("ALTER DATABASE {current} RENAME TO {};", identifier(keep_as)),
         format!("ALTER DATABASE {new} RENAME TO {current};"),

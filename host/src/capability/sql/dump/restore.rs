@@ -268,8 +268,10 @@ pub(super) async fn pg_restore(
         ));
     }
     let error = error.hint("nothing was swapped: the database is as it was");
-    // Any other code is that of whatever ended it.
-    if exit.code == 1 { Ok(Err(error)) } else { Err(error) }
+    // Any other code is that of whatever ended it, and a server that went away says nothing
+    // about the archive.
+    let is_about_archive = exit.code == 1 && !said.contains("connection");
+    if is_about_archive { Ok(Err(error)) } else { Err(error) }
 }
 
 impl Names<'_> {

@@ -45,11 +45,7 @@ impl Dumps {
     /// none begins, and none is refused.
     async fn swap_once(&self, names: &Names<'_>, neutral: &Access) -> Result<()> {
         let (current, into) = (identifier(names.current), identifier(names.into));
-        let end_sessions = format!(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN ({}, {})",
-            literal(names.current),
-            literal(names.into)
-        );
+        let end_sessions = end_sessions(names.current, names.into);
         let away = format!("ALTER DATABASE {current} RENAME TO {}", identifier(names.keep_as));
         let in_its_place = format!("ALTER DATABASE {into} RENAME TO {current}");
         let statements = [
@@ -66,4 +62,13 @@ impl Dumps {
         ];
         self.run(neutral, &statements).await.map(|_| ())
     }
+}
+
+/// Nobody is left in these two databases.
+pub(super) fn end_sessions(one: &str, other: &str) -> String {
+    format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN ({}, {})",
+        literal(one),
+        literal(other)
+    )
 }
