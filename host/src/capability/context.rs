@@ -123,8 +123,9 @@ impl crate::contract::EffectsHost for Context {}
 impl From<Error> for errors::Error {
     fn from(error: Error) -> Self {
         use super::Kind;
-        let text = error.full_text();
-        match error.kind {
+        let kind = error.kind;
+        let text = error.into_text();
+        match kind {
             Kind::Denied => Self::Denied(text),
             Kind::NotFound => Self::NotFound(text),
             Kind::Conflict => Self::Conflict(text),

@@ -1,6 +1,8 @@
 //! Why a capability could not do what it was asked.
 
 use std::error::Error as StdError;
+use std::fmt::{self, Display, Formatter};
+use std::ops::{Deref, DerefMut};
 
 /// The cases that a plugin may decide by; they are those of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,20 +23,50 @@ pub enum Kind {
 
 /// `Display` says what was being done, to what, and why it failed; what lies below
 /// is the `source`, and is not repeated in the text. `hint` says what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Error {
+///
+/// In a box: every call of a plugin hands a result through, and nearly all are good.
+#[derive(Debug)]
+pub struct Error(Box<Parts>);
+
+#[derive(Debug)]
+pub struct Parts {
     pub kind: Kind,
     pub message: String,
     pub hint: Option<String>,
     pub source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+impl Deref for Error {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|below| below as _)
+    }
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, source: None }
+        Self(Box::new(Parts { kind, message: message.into(), hint: None, source: None }))
     }
 
     pub fn denied(message: impl Into<String>) -> Self {
@@ -77,9 +109,31 @@ impl Error {
         self
     }
 
+    /// The same error in other words.
+    #[must_use]
+    pub fn reworded(mut self, words: impl FnOnce(&str) -> String) -> Self {
+        self.message = words(&self.message);
+        self
+    }
+
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// The message, what lies below it, and the hint, in one line.
     pub fn full_text(&self) -> String {
-        let mut text = self.message.clone();
+        self.after(self.message.clone())
+    }
+
+    /// As [`Error::full_text`], of an error that nobody needs any more.
+    pub fn into_text(mut self) -> String {
+        let message = std::mem::take(&mut self.message);
+        self.after(message)
+    }
+
+    fn after(&self, mut text: String) -> String {
         let mut below: Option<&(dyn StdError + 'static)> = StdError::source(self);
         while let Some(error) = below {
             text.push_str(": ");

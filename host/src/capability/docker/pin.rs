@@ -40,10 +40,9 @@ pub(super) async fn pin(
     client.forget_model().await;
     Err(match undone {
         Ok(()) => mismatch.hint("the files are as they were; write the images by hand"),
-        Err(error) => Error {
-            message: format!("{}; and {}", mismatch.message, error.full_text()),
-            ..mismatch
-        },
+        Err(error) => {
+            mismatch.reworded(|mismatch| format!("{mismatch}; and {}", error.full_text()))
+        }
     })
 }
 

@@ -267,7 +267,7 @@ mod tests {
         let denied = EngineError::from(io::Error::from(io::ErrorKind::PermissionDenied));
         let error = engine("asking", denied);
         assert_eq!(error.kind, Kind::Failed);
-        assert!(error.hint.is_some_and(|hint| hint.contains("group")));
+        assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("group")));
 
         let refused = EngineError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert_eq!(engine("asking", refused).kind, Kind::Unavailable);

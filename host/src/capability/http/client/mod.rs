@@ -168,7 +168,9 @@ impl Client {
                     self.remember(replica, port, Known::Way(route));
                     return Ok(answer);
                 }
-                Err(error) if error.kind == Kind::Unavailable => failures.push(error.message),
+                Err(error) if error.kind == Kind::Unavailable => {
+                    failures.push(error.message.clone())
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -196,7 +198,7 @@ impl Client {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let answer = inside::get(directory.as_ref(), &replica.id, port, path, left).await;
-        match answer.map_err(|e| Error { message: format!("from inside: {}", e.message), ..e })? {
+        match answer.map_err(|e| e.reworded(|why| format!("from inside: {why}")))? {
             Some(answer) => Ok(answer),
             None => {
                 self.remember(replica, port, Known::NoTool);
@@ -256,7 +258,7 @@ fn url(base: &str, path: &str) -> Result<Url> {
 
 fn unknown(error: Error) -> Error {
     let kind = if error.kind == Kind::Unavailable { Kind::TimedOut } else { error.kind };
-    Error { kind, ..error }.hint("the request may have been carried out: look before repeating it")
+    error.of_kind(kind).hint("the request may have been carried out: look before repeating it")
 }
 
 #[cfg(test)]

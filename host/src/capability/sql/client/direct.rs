@@ -149,7 +149,8 @@ fn unknown_if_lost(error: Error) -> Error {
     if error.kind != Kind::Unavailable {
         return error;
     }
-    Error { kind: Kind::TimedOut, ..error }
+    error
+        .of_kind(Kind::TimedOut)
         .hint("the statement may have been carried out: look before repeating it")
 }
 

@@ -229,7 +229,7 @@ async fn find(server: &dyn Server) -> Result<(Way, Open<'_>)> {
 /// The last failure, and those of the ways tried before it.
 fn with_the_others(error: Error, others: &[Error]) -> Error {
     let before: String = others.iter().map(|other| format!("; {}", other.message)).collect();
-    Error { message: format!("{}{before}", error.message), ..error }
+    error.reworded(|last| format!("{last}{before}"))
 }
 
 async fn within<T>(
@@ -243,5 +243,5 @@ async fn within<T>(
 }
 
 fn on(connection: &str, error: Error) -> Error {
-    Error { message: format!("connection {connection:?}: {}", error.message), ..error }
+    error.reworded(|why| format!("connection {connection:?}: {why}"))
 }

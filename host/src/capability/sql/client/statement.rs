@@ -314,7 +314,7 @@ mod tests {
             "select \"a;\"\";b\"; drop table t",
             "select 1 --\r; drop table t",
         ] {
-            let message = Statement::parse(text).unwrap_err().message;
+            let message = Statement::parse(text).unwrap_err().message.clone();
             assert!(message.contains("more than one"), "{text}: {message}");
         }
     }

@@ -72,10 +72,7 @@ impl Dumps {
         }
         for name in names.iter().filter(|_| !is_dry) {
             self.run(&neutral, &[&format!("DROP DATABASE {}", identifier(name))]).await.map_err(
-                |error| {
-                    let message = format!("dropping the database {name:?}: {}", error.message);
-                    Error { message, ..error }
-                },
+                |error| error.reworded(|why| format!("dropping the database {name:?}: {why}")),
             )?;
         }
         Ok(())

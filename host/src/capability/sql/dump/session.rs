@@ -158,7 +158,7 @@ impl Session {
         match end.await {
             Ok(exit) => {
                 let refused = inside::refused(&self.server, &exit);
-                Error { message: format!("{doing}: {}", refused.message), ..refused }
+                refused.reworded(|refused| format!("{doing}: {refused}"))
             }
             Err(error) => error,
         }
