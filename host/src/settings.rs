@@ -11,8 +11,13 @@ use std::path::{Path, PathBuf};
 pub use file::{File, SecretText};
 pub use release::Release;
 
+use crate::policy::Grants;
+use crate::signature::PublicKey;
+
 /// The name of the configuration file in the project's directory.
 pub const CONFIG_FILE: &str = "tessallite-up.toml";
+/// The name of the file with the pins of plugins, beside the configuration.
+pub const LOCK_FILE: &str = "tessallite-up.lock";
 /// State and backups stand here, in the project's directory, so that whoever operates
 /// the installation next finds them.
 pub const STATE_DIR: &str = ".tessallite-up";
@@ -91,10 +96,16 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// For the plugins.
     pub settings: BTreeMap<String, String>,
-    /// Addresses that plugins may ask over HTTP.
-    pub origins: Vec<String>,
+    /// What plugins may do, by their names.
+    pub grants: BTreeMap<String, Grants>,
     /// Data source names, by the names that plugins use.
     pub connections: BTreeMap<String, SecretText>,
+    /// The file with the pins of plugins.
+    pub plugin_lock: PathBuf,
+    /// Whose signatures of plugins count.
+    pub plugin_keys: Vec<PublicKey>,
+    /// Whose signatures of plans count.
+    pub operator_keys: Vec<PublicKey>,
 }
 
 impl Settings {
@@ -145,7 +156,7 @@ impl Settings {
             project_name: flags.project_name.or(file.project_name),
             profiles: or(flags.profiles, file.profiles),
             env_files: paths(flags.env_files, file.env_files, config_dir)?,
-            plugins: or(flags.plugins, file.plugins),
+            plugins: or(flags.plugins, file.plugin),
             version,
             migration,
             oldest: release.oldest.clone(),
@@ -155,8 +166,11 @@ impl Settings {
             identity,
             state_dir,
             settings,
-            origins: file.http.origins,
+            grants: file.plugins.into_iter().map(|(name, of)| (name, of.allow)).collect(),
             connections: file.sql.connections,
+            plugin_lock: absolute(config_dir.join(LOCK_FILE))?,
+            plugin_keys: keys("plugin-keys", &file.trust.plugin_keys)?,
+            operator_keys: keys("operator-keys", &file.trust.operator_keys)?,
             project_dir,
         })
     }
@@ -164,6 +178,13 @@ impl Settings {
 
 fn or<T>(flag: Vec<T>, file: Vec<T>) -> Vec<T> {
     if flag.is_empty() { file } else { flag }
+}
+
+fn keys(name: &str, texts: &[String]) -> Result<Vec<PublicKey>> {
+    let read = |text: &String| {
+        PublicKey::parse(text).map_err(|why| Error::Invalid(format!("{name} under [trust]: {why}")))
+    };
+    texts.iter().map(read).collect()
 }
 
 /// As for docker compose, those of the command line are meant from where it was given.
@@ -225,7 +246,8 @@ mod tests {
         let dsn = "postgresql://reader:s3cret@db/x";
         for config in [
             format!("[sql.connections]\nreports = \"{dsn}\" x"),
-            format!("[http]\norigins = \"{dsn}\""),
+            format!("[plugins.x.allow.http]\nhosts = \"{dsn}\""),
+            format!("[plugins.x.allow.http]\nhosts = [\"{dsn}\"]"),
             "to = [\"x\\\"s3cret\\\"\"]\nprofiles = \"x\\\"s3cret\\\"\"".to_owned(),
             format!("to = {{ a = \"{dsn}\" }}"),
             format!("state = \"ok\"\nprofiles = \"{dsn}\""),
@@ -250,6 +272,33 @@ mod tests {
         let flags = Flags { files: vec!["c.yml".into()], ..Flags::default() };
         let here = std::env::current_dir().unwrap();
         assert_eq!(resolve(config, flags).unwrap().files, [here.join("c.yml")]);
+    }
+
+    #[test]
+    fn keys_are_read_and_what_is_none_is_named() {
+        let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+        let config = format!("[trust]\nplugin-keys = [{key:?}]\noperator-keys = [{key:?}]");
+        let settings = resolve(&config, Flags::default()).unwrap();
+        assert_eq!(settings.plugin_keys[0].id(), "E7620F1842B4E81F");
+        assert_eq!(settings.operator_keys, settings.plugin_keys);
+        for name in ["plugin-keys", "operator-keys"] {
+            let config = format!("[trust]\n{name} = [{key:?}, \"RWQx\"]");
+            let error = resolve(&config, Flags::default()).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("RWQx"), "{error}");
+        }
+        assert!(resolve("[trust]\nkeys = []", Flags::default()).is_err());
+    }
+
+    #[test]
+    fn the_pins_stand_beside_the_configuration() {
+        let settings = resolve("", Flags::default()).unwrap();
+        assert_eq!(settings.plugin_lock, settings.project_dir.join(LOCK_FILE));
+        let elsewhere = tempfile::tempdir().unwrap();
+        let config = elsewhere.path().join("other.toml");
+        std::fs::write(&config, "").unwrap();
+        let flags = Flags { config: Some(config), ..Flags::default() };
+        let settings = resolve("", flags).unwrap();
+        assert_eq!(settings.plugin_lock, elsewhere.path().join(LOCK_FILE));
     }
 
     #[test]

@@ -30,7 +30,8 @@ fn hostile(installation: &Installation, command: &str, behaviour: &str) -> Outco
     let plugin = guide::build("tests/hostile");
     let behaviour = format!("behaviour={behaviour}");
     let plugin = plugin.to_str().unwrap();
-    installation.run(&[command, "--to", "1.5.0", "--plugin", plugin, "--set", &behaviour])
+    let args = [command, "--to", "1.5.0", "--plugin", plugin, "--set", &behaviour];
+    installation.program(args).granted().run()
 }
 
 /// Behind the bundled procedure, with the behaviour built in.
@@ -38,7 +39,8 @@ fn hostile_second(installation: &Installation, behaviour: &str) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let plugin = guide::hostile(behaviour, dir.path());
     let plugin = plugin.to_str().unwrap();
-    installation.run(&["plan", "--to", "1.5.0", "--plugin", "compose", "--plugin", plugin])
+    let args = ["plan", "--to", "1.5.0", "--plugin", "compose", "--plugin", plugin];
+    installation.program(args).granted().run()
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn fails_beside(installation: &Installation, behaviour: &str) -> Outcome {
     let plugin = guide::hostile(behaviour, dir.path());
     let plugins = ["--plugin", "compose", "--plugin", plugin.to_str().unwrap()];
     let wanted = ["--yes", "--to", "1.5.0-crash", "--soak", "1", "--output", "json"];
-    installation.program(wanted).args(plugins).run()
+    installation.program(wanted).args(plugins).granted().run()
 }
 
 /// As it was, and nothing is left of the way back.

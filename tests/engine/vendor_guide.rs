@@ -19,7 +19,13 @@ fn a_second_plugin_adds_its_steps_and_reports_what_they_found() {
     let announce = guide::build("plugins/examples/announce");
     let announce = announce.to_str().unwrap();
     let args = ["--to", "1.5.0", "--plugin", "compose", "--plugin", announce];
-    let outcome = installation.upgrade(&args);
+    let program = || installation.program(["--yes"]).args(args);
+    program()
+        .run()
+        .code(5)
+        .says("the plugin announce may not call docker.get-service on model-service")
+        .says("plugins.announce.allow.docker = { actions = [\"get-service\"]");
+    let outcome = program().granted().run();
     outcome
         .code(0)
         .says("about to restart: model-service")

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 
 use tessallite_up::contract::{Refusal, errors};
-use tessallite_up::plugin::Limits;
+use tessallite_up::engine::Nothing;
+use tessallite_up::plugin::{BUNDLED, Caller, Limits, Runtime, Source};
+use tessallite_up::policy::{self, Grants, Policy};
 use wit_parser::{Function, Resolve, Type, TypeDefKind, TypeId};
 
 use crate::plugin::Bench;
@@ -114,9 +117,8 @@ fn each_function_asks_in_one_place() {
         .filter(|file| !file.ends_with("carry_out.rs"))
         .map(|file| without_tests(&fs::read_to_string(file).unwrap()))
         .collect();
-    let dense: String = code.split_whitespace().collect();
     for read in contract.documented("Read.") {
-        let asks = dense.matches(&format!("read({read:?}")).count();
+        let asks = code.matches(&format!("{read:?}")).count();
         assert_eq!(asks, 1, "{read} asks in {asks} places");
     }
     let changes = contract.documented("Change.");
@@ -128,6 +130,58 @@ fn each_function_asks_in_one_place() {
         let case = line.trim().trim_start_matches("Self::").split('(').next().unwrap();
         let asks = code.matches(&format!("Effect::{case}(change")).count();
         assert_eq!(asks, 1, "{change} is made an effect in {asks} places");
+    }
+}
+
+/// A grant can name each function, and without one it is denied.
+#[test]
+fn each_function_can_be_granted_and_is_not_by_itself() {
+    let contract = Contract::read();
+    let of = |interface: &str| -> BTreeSet<String> {
+        let all = contract.all().into_iter();
+        all.filter_map(|f| f.strip_prefix(interface)?.strip_prefix('.').map(str::to_owned))
+            .collect()
+    };
+    let known = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(of("docker"), known(policy::DOCKER));
+    assert_eq!(of("gcloud"), known(policy::GCLOUD));
+    let reads = contract.documented("Read.").into_iter();
+    let sql: BTreeSet<_> =
+        reads.filter_map(|f| f.strip_prefix("sql.").map(str::to_owned)).collect();
+    assert_eq!(sql, known(policy::SQL_READS));
+    for function in contract.all() {
+        let mut policy = Policy::new("p", [function.as_str()], Grants::default());
+        assert_eq!(policy.lacking().collect::<Vec<_>>(), [function.as_str()]);
+        policy.learn_requests();
+        // Statements are granted word for word: no request tells them.
+        let still = policy.lacking().count();
+        assert_eq!(still, usize::from(function == "sql.execute"), "{function}");
+    }
+}
+
+/// The procedures that come with the program have exactly what they need.
+#[tokio::test]
+async fn bundled_procedures_are_granted_what_they_ask_for_and_no_more() {
+    let contract = Contract::read();
+    for bundled in BUNDLED {
+        let runtime = Runtime::new(None, Limits::default()).unwrap();
+        let component = runtime.load(&Source::Bundled(bundled.name)).unwrap();
+        let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
+        let description = component.describe(&caller).await.unwrap();
+        let asked: BTreeSet<String> =
+            description.requests.into_iter().map(|request| request.function).collect();
+        let granted = |function: &String| {
+            let grants = policy::bundled(bundled.name).unwrap();
+            Policy::new(bundled.name, [function.as_str()], grants).lacking().next().is_none()
+        };
+        let granted: BTreeSet<String> = contract.all().into_iter().filter(granted).collect();
+        // `read` stands for all of them.
+        let reads =
+            |function: &str| policy::SQL_READS.contains(&function.trim_start_matches("sql."));
+        let more: Vec<&String> = granted.difference(&asked).filter(|f| !reads(f)).collect();
+        assert!(more.is_empty(), "{}: granted, and not asked for: {more:?}", bundled.name);
+        let less: Vec<&String> = asked.difference(&granted).collect();
+        assert!(less.is_empty(), "{}: asked for, and not granted: {less:?}", bundled.name);
     }
 }
 

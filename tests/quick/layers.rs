@@ -10,13 +10,30 @@ const SOURCES: &str = "host/src";
 
 /// Each module of the crate, and those that it may use. Every module is here.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("cli", &["capability", "contract", "engine", "plugin", "report", "settings", "text"]),
-    ("engine", &["capability", "contract", "plugin", "report", "text"]),
-    ("plugin", &["capability", "contract", "text"]),
+    (
+        "cli",
+        &[
+            "capability",
+            "contract",
+            "engine",
+            "files",
+            "plugin",
+            "policy",
+            "report",
+            "settings",
+            "signature",
+            "text",
+        ],
+    ),
+    ("engine", &["capability", "contract", "files", "plugin", "policy", "report", "text"]),
+    ("plugin", &["capability", "contract", "files", "policy", "signature", "text"]),
     ("report", &["capability", "text"]),
-    ("settings", &["contract"]),
-    ("capability", &["contract", "text"]),
+    ("settings", &["contract", "policy", "signature"]),
+    ("capability", &["contract", "files", "policy", "text"]),
+    ("policy", &["contract", "text"]),
     ("contract", &["capability"]),
+    ("signature", &["files", "text"]),
+    ("files", &[]),
     ("text", &[]),
 ];
 
@@ -30,13 +47,14 @@ const ONLY: &[(&str, &str, &[&str])] = &[
         "capability",
         &["GateState", "conduct::GateState", "conduct::Level", "sql::types::TableChange"],
     ),
-    ("plugin", "capability", &["Conduct", "Context", "Services"]),
+    ("plugin", "capability", &["Allowance", "Conduct", "Context", "Services"]),
     (
         "cli",
         "capability",
         &["Kind", "Error", "GateState", "conduct::Level", "docker::types", "sql::types"],
     ),
     ("settings", "contract", &["ReleaseImage"]),
+    ("settings", "signature", &["PublicKey"]),
 ];
 
 /// They never know each other; what one needs of another goes through a trait of its own.
@@ -51,8 +69,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["capability/sql/client/"]),
     ("zstd", &["capability/sql/dump/", "engine/support/archive.rs"]),
     ("tar", &["engine/support/archive.rs"]),
-    ("base64", &["engine/support/redact.rs"]),
+    ("base64", &["engine/support/redact.rs", "signature/"]),
+    ("minisign", &["signature/"]),
+    ("minisign_verify", &["signature/"]),
+    ("rpassword", &["cli/key.rs"]),
     ("reqwest", &["capability/http/client/"]),
+    ("ipnet", &["policy/"]),
     (
         "wasmtime",
         &[
@@ -68,7 +90,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["report/live"]),
     ("comfy_table", &["report/table"]),
     ("console", &["report/"]),
-    ("toml", &["settings/"]),
+    ("toml", &["settings/", "plugin/lock.rs", "policy/"]),
     ("crc32fast", &["engine/journal.rs", "plugin/cache.rs"]),
     ("age", &["capability/sql/dump/seal.rs"]),
 ];

@@ -12,6 +12,7 @@ mod announce;
 mod cache;
 mod denials;
 mod gates;
+mod identity;
 mod layers;
 mod limits;
 mod plugin;

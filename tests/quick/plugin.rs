@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tessallite_up::capability::conduct::{Begun, Conduct, Notice, Ticket};
+use tessallite_up::capability::conduct::{Begun, Call, Conduct, Notice, Open, Ticket};
 use tessallite_up::capability::{self, Error};
 use tessallite_up::contract::{
     Effect, Fact, Intent, Outcome, Proposal, Refusal, Request, Setting, Step, Upgrade, errors,
@@ -34,8 +34,11 @@ impl Witness {
 }
 
 impl Conduct for Witness {
-    fn read(&self, function: &'static str) -> capability::Result<()> {
-        self.deny(function)
+    fn read(&self, call: &Call<'_>) -> capability::Result<Option<Open>> {
+        match call.ask.interface() {
+            "host" => Ok(None),
+            _ => self.deny(call.ask.function).map(|()| None),
+        }
     }
 
     fn begin(&self, effect: &Effect) -> capability::Result<Begun> {

@@ -160,6 +160,11 @@ pub fn target_dir() -> PathBuf {
     profile.parent().expect("it stands in the target directory").join("plugins-under-test")
 }
 
+/// A configuration that grants the hostile plugin everything, and the example what it asks for.
+pub fn grants() -> PathBuf {
+    place::root().join("tests/hostile/grants.toml")
+}
+
 /// Builds the crate of a plugin, such as `plugins/examples/announce`.
 pub fn build(crate_dir: &str) -> PathBuf {
     let crate_dir = place::root().join(crate_dir);

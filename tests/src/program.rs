@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::process::wait_for;
 use crate::terminal::Terminal;
-use crate::{events, place};
+use crate::{events, guide, place};
 
 /// No run of the tests takes longer.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -52,6 +52,12 @@ impl Program {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// With the grants of the plugins under test.
+    #[must_use]
+    pub fn granted(self) -> Self {
+        self.env("TESSALLITE_UP_CONFIG", guide::grants())
     }
 
     /// Another copy of the program.

@@ -1,22 +1,39 @@
 //! What stands between a plugin's call and the outside world.
 
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::docker::types::DeployedContainer;
 use super::sql::types::TableChange;
-use super::{Error, Result};
+use super::{Error, Kind, Result};
 use crate::contract::Effect;
+use crate::policy::{Ask, Reach};
 
 /// Asked before every call that a plugin makes. The engine implements it: it knows what
 /// the approved plan allows, and it keeps the journal.
 pub trait Conduct: Send + Sync {
-    /// Before a read. `function` is the contract's name: "docker.resolve".
+    /// Before a call that changes nothing. Where something is to be known of its end,
+    /// [`Conduct::closed`] follows.
     ///
     /// # Errors
-    /// `Denied`, with what would allow it.
-    fn read(&self, function: &'static str) -> Result<()>;
+    /// `Denied`, with what would allow it. `Failed`: it could not be recorded.
+    fn read(&self, call: &Call<'_>) -> Result<Option<Open>>;
+
+    /// After a call that [`Conduct::read`] allowed, however it ended.
+    fn closed(&self, open: Open, how: Closed) {
+        let _ = (open, how);
+    }
+
+    /// What of the world outside the installation may be reached.
+    fn reach(&self) -> Arc<Reach> {
+        Arc::default()
+    }
 
     /// Before a change. When it answers `Go`, the effect is durably recorded as begun,
     /// and [`Conduct::finish`] must follow.
@@ -40,6 +57,59 @@ pub trait Conduct: Send + Sync {
         let _ = lost;
         std::future::ready(false).boxed()
     }
+}
+
+/// A call that changes nothing, before it is carried out.
+pub struct Call<'a> {
+    pub ask: Ask<'a>,
+    pub arguments: &'a dyn Arguments,
+}
+
+/// What a call is given.
+pub trait Arguments: Sync {
+    /// SHA-256 of the arguments as JSON.
+    fn digest(&self) -> Digest;
+}
+
+pub type Digest = [u8; 32];
+
+impl<T: Serialize + Sync> Arguments for T {
+    fn digest(&self) -> Digest {
+        let mut digest = Hashing(Sha256::new());
+        // Types of the contract are always JSON; one that were not has the digest of its beginning.
+        let _ = serde_json::to_writer(&mut digest, self);
+        digest.0.finalize().into()
+    }
+}
+
+struct Hashing(Sha256);
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A call under way that changes nothing.
+#[derive(Debug)]
+pub struct Open {
+    pub function: &'static str,
+    pub arguments: Digest,
+    pub began: Instant,
+}
+
+/// How such a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    Done,
+    Failed(Kind),
+    /// Nobody waited for its end: a time limit, an interrupt, an incident.
+    Abandoned,
 }
 
 /// Names an effect that is under way.

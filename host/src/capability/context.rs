@@ -7,7 +7,8 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::conduct::{Begun, Conduct};
+use super::allowance::{Allowance, Left};
+use super::conduct::{Begun, Call, Closed, Conduct, Open};
 use super::{Error, Result, docker, http, sql};
 use crate::contract::{Effect, errors};
 
@@ -26,12 +27,23 @@ pub struct Context {
     conduct: Arc<dyn Conduct>,
     run: String,
     began: Instant,
+    left: Left,
 }
 
 impl Context {
     /// `services` may be absent where `conduct` denies every call. `run` names the run.
-    pub fn new(services: Option<Arc<Services>>, conduct: Arc<dyn Conduct>, run: String) -> Self {
-        Self { services, conduct, run, began: Instant::now() }
+    pub fn new(
+        services: Option<Arc<Services>>,
+        conduct: Arc<dyn Conduct>,
+        run: String,
+        allowance: Allowance,
+    ) -> Self {
+        Self { services, conduct, run, began: Instant::now(), left: Left::new(allowance) }
+    }
+
+    /// Why the plugin is stopped, if it has used up what it may.
+    pub fn exhausted(&self) -> Option<&'static str> {
+        self.left.exhausted()
     }
 
     pub(super) fn run(&self) -> &str {
@@ -57,16 +69,46 @@ impl Context {
     /// # Errors
     /// `Denied`, or what the work says.
     pub(super) async fn read<T, F>(
-        &self,
-        function: &'static str,
+        &mut self,
+        call: Call<'_>,
         work: impl FnOnce(Arc<Services>) -> F,
     ) -> Result<T>
     where
+        T: Serialize,
         F: Future<Output = Result<T>>,
     {
-        self.conduct.read(function)?;
-        // In a box of its own: every call would otherwise carry room for the longest work.
-        Box::pin(work(self.services()?)).await
+        self.left.take_call()?;
+        let mut under_way = UnderWay::begin(&self.conduct, &call)?;
+        let outcome = match self.services() {
+            // In a box of its own: every call would otherwise carry room for the longest work.
+            Ok(services) => Box::pin(work(services)).await,
+            Err(error) => Err(error),
+        };
+        let outcome = outcome.and_then(|done| self.left.take_result(&done).map(|()| done));
+        under_way.end(outcome.as_ref().err());
+        outcome
+    }
+
+    /// A call that stays within the host.
+    ///
+    /// # Errors
+    /// The plugin is stopped: its allowance is used up, or the call cannot be recorded.
+    pub(super) async fn within<T>(
+        &mut self,
+        call: Call<'_>,
+        work: impl Future<Output = T>,
+    ) -> wasmtime::Result<T> {
+        self.left.take_call()?;
+        let mut under_way = UnderWay::begin(&self.conduct, &call)?;
+        let done = work.await;
+        under_way.end(None);
+        Ok(done)
+    }
+
+    /// # Errors
+    /// The plugin is stopped: it has written enough.
+    pub(super) fn take_line(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        Ok(self.left.take_line(bytes)?)
     }
 
     /// A change: allowed or denied, recorded, done in a task of its own so that it reaches
@@ -75,7 +117,7 @@ impl Context {
     /// # Errors
     /// `Denied`, what the work says, or `Failed` where it could not be recorded.
     pub(super) async fn change<T, F>(
-        &self,
+        &mut self,
         effect: Effect,
         work: impl FnOnce(Arc<Services>) -> F,
     ) -> Result<T>
@@ -83,6 +125,7 @@ impl Context {
         T: Serialize + DeserializeOwned + Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        self.left.take_call()?;
         let ticket = match self.conduct.begin(&effect)? {
             Begun::Go(ticket) => ticket,
             Begun::Answered(value) => return serde_json::from_value(value).map_err(unreadable),
@@ -101,9 +144,38 @@ impl Context {
             conduct.finish(ticket, outcome.as_ref().map(|(_, value)| value))?;
             outcome.map(|(done, _)| done)
         });
-        task.await.unwrap_or_else(|broken| {
+        let done = task.await.unwrap_or_else(|broken| {
             Err(Error::failed("the effect ended in a defect of the host").because(broken))
-        })
+        })?;
+        self.left.take_result(&done).map(|()| done)
+    }
+}
+
+/// Tells how a call ended, also when nobody waits for it any more.
+struct UnderWay<'a> {
+    conduct: &'a dyn Conduct,
+    open: Option<Open>,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(conduct: &'a Arc<dyn Conduct>, call: &Call<'_>) -> Result<Self> {
+        let conduct = &**conduct;
+        Ok(Self { conduct, open: conduct.read(call)? })
+    }
+
+    fn end(&mut self, error: Option<&Error>) {
+        if let Some(open) = self.open.take() {
+            let how = error.map_or(Closed::Done, |error| Closed::Failed(error.kind));
+            self.conduct.closed(open, how);
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.conduct.closed(open, Closed::Abandoned);
+        }
     }
 }
 
@@ -113,7 +185,10 @@ fn unreadable(error: serde_json::Error) -> Error {
 
 impl errors::Host for Context {
     fn convert_error(&mut self, error: Error) -> wasmtime::Result<errors::Error> {
-        Ok(error.into())
+        match self.exhausted() {
+            None => Ok(error.into()),
+            Some(why) => Err(wasmtime::Error::msg(why)),
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! The gcloud capability: in this version every call is denied.
 
+use serde::Serialize;
+
+use super::conduct::{Arguments, Call};
 use super::{Context, Error, Result};
 use crate::contract::Effect;
 use crate::contract::gcloud::{
     Backup, BackupChange, Host, RestoreChange, RevisionChange, RouteChange, Service,
 };
+use crate::policy::Ask;
 
 fn not_offered<T>() -> Result<T> {
     Err(Error::denied("this version of tessallite-up does not drive Google Cloud")
@@ -12,8 +16,13 @@ fn not_offered<T>() -> Result<T> {
 }
 
 impl Context {
-    async fn refused_read<T>(&self, function: &'static str) -> Result<T> {
-        self.read(function, |_| async { not_offered() }).await
+    async fn refused_read<T: Serialize>(
+        &mut self,
+        function: &'static str,
+        arguments: &dyn Arguments,
+    ) -> Result<T> {
+        let ask = Ask::everything(function);
+        self.read(Call { ask, arguments }, |_| async { not_offered() }).await
     }
 
     /// Refused before it is recorded: nothing begins.
@@ -24,15 +33,15 @@ impl Context {
 
 impl Host for Context {
     async fn list_services(&mut self) -> Result<Vec<Service>> {
-        self.refused_read("gcloud.list-services").await
+        self.refused_read("gcloud.list-services", &()).await
     }
 
     async fn list_backups(&mut self) -> Result<Vec<Backup>> {
-        self.refused_read("gcloud.list-backups").await
+        self.refused_read("gcloud.list-backups", &()).await
     }
 
-    async fn resolve(&mut self, _image: String) -> Result<String> {
-        self.refused_read("gcloud.resolve").await
+    async fn resolve(&mut self, image: String) -> Result<String> {
+        self.refused_read("gcloud.resolve", &image).await
     }
 
     async fn deploy(&mut self, change: RevisionChange) -> Result<()> {

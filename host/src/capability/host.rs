@@ -1,10 +1,12 @@
 //! The host capability: nothing here touches the outside world.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::conduct::{self, Notice};
+use super::conduct::{self, Arguments, Call, Notice};
 use super::{Context, GateState};
 use crate::contract::host::{self, Level};
+use crate::policy::Ask;
 use crate::text::{one_line, shortened};
 
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -19,9 +21,12 @@ impl host::Host for Context {
             Level::Warn => conduct::Level::Warn,
             Level::Error => conduct::Level::Error,
         };
+        self.take_line(message.len().min(LONGEST_LINE))?;
         let message = shortened(&one_line(&message), LONGEST_LINE);
-        self.conduct().notify(Notice::Log { level, message });
-        Ok(())
+        let conduct = Arc::clone(self.conduct());
+        let call = within("host.log", &message);
+        self.within(call, async { conduct.notify(Notice::Log { level, message: message.clone() }) })
+            .await
     }
 
     async fn report_gate(
@@ -37,16 +42,25 @@ impl host::Host for Context {
             host::GateState::Failed(text) => GateState::Failed { why: why(text) },
         };
         let service = shortened(&one_line(&service), LONGEST_NAME);
-        self.conduct().notify(Notice::Gate { service, state });
-        Ok(())
+        let conduct = Arc::clone(self.conduct());
+        let arguments = (&service, &state);
+        let call = within("host.report-gate", &arguments);
+        let notice = Notice::Gate { service: service.clone(), state: state.clone() };
+        self.within(call, async { conduct.notify(notice) }).await
     }
 
     async fn sleep(&mut self, ms: u32) -> wasmtime::Result<()> {
-        tokio::time::sleep(Duration::from_millis(ms.into()).min(LONGEST_SLEEP)).await;
-        Ok(())
+        let pause = Duration::from_millis(ms.into()).min(LONGEST_SLEEP);
+        self.within(within("host.sleep", &ms), tokio::time::sleep(pause)).await
     }
 
     async fn elapsed(&mut self) -> wasmtime::Result<u64> {
-        Ok(u64::try_from(self.began().elapsed().as_millis()).unwrap_or(u64::MAX))
+        let began = self.began();
+        let elapsed = async { u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) };
+        self.within(within("host.elapsed", &()), elapsed).await
     }
+}
+
+fn within<'a>(function: &'static str, arguments: &'a dyn Arguments) -> Call<'a> {
+    Call { ask: Ask::everything(function), arguments }
 }

@@ -3,6 +3,7 @@
 //! Capabilities never import each other. Each implements its interface of the contract
 //! for [`Context`], and asks [`Conduct`] before every call.
 
+mod allowance;
 mod carry_out;
 pub mod conduct;
 mod context;
@@ -13,6 +14,7 @@ mod host;
 pub mod http;
 pub mod sql;
 
+pub use allowance::Allowance;
 pub use carry_out::carry_out;
 pub use conduct::{Conduct, GateState, Notice};
 pub use context::{Context, Services};

@@ -48,8 +48,12 @@ pub enum Command {
     Show(Show),
     /// Check whether the installation could be upgraded; change nothing
     Doctor(Request),
-    /// List and inspect plugins
-    Plugin(Plugin),
+    /// List, inspect, pin, sign and verify plugins
+    Plugin(super::plugin::args::Plugin),
+    /// Show what plugins may do, what they lack, and what a plan needs
+    Policy(PolicyArgs),
+    /// Show and verify the record of every call that a plugin made
+    Audit(AuditArgs),
     /// Pack what is known of a run into one file, for support; without secrets
     SupportBundle(SupportBundle),
     /// Remove the lock that a run on a dead machine has left behind
@@ -262,20 +266,47 @@ pub struct Plan {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Plugin {
+pub struct PolicyArgs {
     #[command(subcommand)]
-    pub command: PluginCommand,
+    pub command: PolicyCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum PluginCommand {
-    /// The plugins that can be named
-    List,
-    /// What a plugin is and what it will ask for
-    Inspect {
+pub enum PolicyCommand {
+    /// What each plugin may do: what it asks for, and what of that is granted
+    Show {
+        /// [default: those of the configuration]
         #[arg(value_name = "NAME|PATH")]
-        plugin: String,
+        plugins: Vec<String>,
     },
+    /// Compare what plugins ask for with what is granted; print the lines that are missing
+    Check {
+        /// [default: those of the configuration]
+        #[arg(value_name = "NAME|PATH")]
+        plugins: Vec<String>,
+    },
+    /// Make the plan with every read allowed, and print the smallest grants that it takes
+    Suggest(Request),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Every call of a run, with its outcome and duration
+    Show {
+        /// The run [default: the newest]
+        run: Option<String>,
+        /// Only what was denied
+        #[arg(long, action = ArgAction::SetTrue)]
+        denied: bool,
+    },
+    /// Check every file of the log against its hashes and its neighbours
+    Verify,
 }
 
 #[derive(Debug, clap::Args)]

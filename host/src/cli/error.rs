@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::exit_code;
 use crate::capability::{self, Kind};
 use crate::text::printable;
-use crate::{engine, plugin, settings};
+use crate::{engine, plugin, settings, signature};
 
 #[derive(Debug)]
 pub struct Failure {
@@ -55,26 +55,54 @@ impl From<settings::Error> for Failure {
 
 impl From<plugin::Error> for Failure {
     fn from(error: plugin::Error) -> Self {
-        let hint = match &error {
-            plugin::Error::NotFound { .. } => "tessallite-up plugin list shows what there is",
-            plugin::Error::Read { .. } => "check the path, and that the file may be read",
-            plugin::Error::OtherContract { .. } => "get a build of the plugin for this version",
-            plugin::Error::NewerContract { .. } => {
-                "upgrade tessallite-up, or get an older build of the plugin"
-            }
-            plugin::Error::NotAComponent { .. } | plugin::Error::Damaged { .. } => {
-                "plugins/README.md shows how a plugin is built"
-            }
-            _ => "this is a defect of the plugin: tell its vendor",
-        };
+        use plugin::Error as E;
         let code = match error {
-            plugin::Error::Runtime { .. } => exit_code::DEFECT,
-            plugin::Error::Trap { .. }
-            | plugin::Error::Limit { .. }
-            | plugin::Error::TimedOut { .. } => exit_code::REFUSED,
+            E::Runtime { .. } => exit_code::DEFECT,
+            E::Trap { .. } | E::Limit { .. } | E::TimedOut { .. } => exit_code::REFUSED,
+            E::OtherDigest { .. } | E::NotPinned { .. } | E::Signature { .. } => exit_code::DENIED,
             _ => exit_code::USAGE,
         };
-        Self { code, text: chain(&error), hint: Some(hint.to_owned()) }
+        Self { code, text: chain(&error), hint: Some(plugin_hint(&error)) }
+    }
+}
+
+fn plugin_hint(error: &plugin::Error) -> String {
+    use plugin::Error as E;
+    let hint = match error {
+        E::OtherDigest { from, .. } => {
+            return format!("look at what has changed; then: tessallite-up plugin lock {from}");
+        }
+        E::NotPinned { from, .. } => {
+            return format!("look at the plugin; then: tessallite-up plugin lock {from}");
+        }
+        E::Signature { source, .. } => source.hint(),
+        E::LockFile { doing: "reading", .. } => {
+            "mend the file, or bring back the one of before: without its pins, no plugin is the \
+             one that was looked at"
+        }
+        E::LockFile { .. } => "check that the directory may be written to",
+        E::NotFound { .. } => "tessallite-up plugin list shows what there is",
+        E::Read { .. } => "check the path, and that the file may be read",
+        E::OtherContract { .. } => "get a build of the plugin for this version",
+        E::NewerContract { .. } => "upgrade tessallite-up, or get an older build of the plugin",
+        E::NotAComponent { .. } | E::Damaged { .. } => {
+            "plugins/README.md shows how a plugin is built"
+        }
+        _ => "this is a defect of the plugin: tell its vendor",
+    };
+    hint.to_owned()
+}
+
+impl From<signature::KeyError> for Failure {
+    fn from(error: signature::KeyError) -> Self {
+        use signature::KeyError as E;
+        let hint = match &error {
+            E::NotASecretKey { .. } => Some("tessallite-up plugin keygen makes one"),
+            E::Encrypted { .. } => Some("--password-file FILE names a file with it"),
+            E::Exists { .. } => Some("name another file, or move this one away"),
+            _ => None,
+        };
+        Self { code: exit_code::USAGE, text: chain(&error), hint: hint.map(str::to_owned) }
     }
 }
 
@@ -97,12 +125,18 @@ impl From<engine::Error> for Failure {
             error => {
                 let code = match &error {
                     E::Usage(_) => exit_code::USAGE,
+                    E::NotGranted { .. } => exit_code::DENIED,
                     E::Planning { kind, .. } => code_of(*kind),
                     E::Locked { .. } => exit_code::LOCKED,
                     E::NoRun { .. } | E::NoSuchRun { .. } | E::NotNow { .. } => exit_code::USAGE,
                     _ => exit_code::REFUSED,
                 };
                 let hint = match &error {
+                    E::NotGranted { lines, .. } if lines.is_empty() => None,
+                    E::NotGranted { lines, .. } => Some(format!(
+                        "nothing was touched; to allow it, write into tessallite-up.toml:\n{}",
+                        lines.join("\n")
+                    )),
                     E::Locked { holder, is_out_of_sight, .. } => {
                         Some(locked_hint(&holder.run, *is_out_of_sight))
                     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod args;
+mod audit;
 mod backup;
 mod completions;
 mod display;
@@ -9,8 +10,11 @@ mod error;
 pub mod exit_code;
 mod history;
 mod interrupt;
+mod key;
+mod load;
 mod plan;
 mod plugin;
+mod policy;
 mod recorded;
 mod resume;
 mod rollback;
@@ -70,6 +74,8 @@ fn run(args: Args) -> Result<u8> {
             Some(Command::Status) => status::run(&global).await,
             Some(Command::SupportBundle(command)) => support_bundle::run(&global, &command).await,
             Some(Command::Unlock(command)) => unlock::run(&global, &command).await,
+            Some(Command::Policy(command)) => policy::run(&global, &command).await,
+            Some(Command::Audit(command)) => audit::run(&global, &command),
             Some(Command::Plugin(command)) => plugin::run(&global, &command).await,
             Some(Command::Completions(completions)) => Ok(completions::run(&completions)),
         }

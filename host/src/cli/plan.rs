@@ -17,7 +17,7 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8> {
     if let Some(path) = &args.out {
         let write = || {
             let text = serde_json::to_vec_pretty(&prepared.plan)?;
-            crate::engine::write_whole(path, &text)
+            crate::files::write_whole(path, &text)
         };
         write().map_err(|error: std::io::Error| {
             Failure::usage(format!("writing the plan to {}: {error}", path.display()))

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::args::{OnFailure, Output};
 use super::display::Display;
 use super::error::Result;
-use super::{display, exit_code, interrupt, session};
+use super::{display, exit_code, interrupt, load, session};
 use crate::engine::progress::Progress;
-use crate::engine::{self, Absent, Installation, Operator, Orders, Prepared, Wanted, record};
+use crate::engine::{
+    self, Absent, Audit, Installation, Operator, Orders, Prepared, Wanted, record,
+};
 use crate::report::event::PlanView;
 use crate::settings::Settings;
 
@@ -62,14 +64,23 @@ pub async fn take_up(
     engine::check(&recalled, wanted)?;
     let progress = recalled.progress.clone();
     let runtime = session::runtime()?;
+    let trust = match (load::trust(settings), wanted) {
+        // A lock file that is damaged keeps nobody from going back.
+        (Err(_), Wanted::Rollback) => None,
+        (trust, _) => Some(trust?),
+    };
     let mut links = Vec::new();
     for plugin in &recalled.plan.plugins {
         // A plugin that cannot be loaded is as good as none; whether that matters is
         // decided where the run is taken up.
-        links.push(session::link(&runtime, &plugin.source).await.ok());
+        links.push(match &trust {
+            Some(trust) => load::link(&runtime, trust, settings, &plugin.source).await.ok(),
+            None => None,
+        });
     }
     let state_dir = settings.state_dir.clone();
-    let prepared = engine::take_up(recalled, wanted, links, installation, state_dir).await?;
+    let audit = Arc::new(Audit::begin(&state_dir, run)?);
+    let prepared = engine::take_up(recalled, wanted, links, installation, state_dir, audit).await?;
     Ok(Taken { prepared, progress })
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::display::{self, Display};
 use super::error::{Failure, Result};
-use super::interrupt;
+use super::{interrupt, load};
 use crate::contract::{Intent, Request, Setting, Upgrade};
-use crate::engine::{self, Holder, Installation, Link, Lock, Nothing, Prepared, Target};
-use crate::plugin::{Caller, Limits, Runtime, Source};
+use crate::engine::{self, Audit, Holder, Installation, Link, Lock, Prepared, Target};
+use crate::plugin::{Limits, Runtime};
+use crate::policy::Policy;
 use crate::settings::{SecretText, Settings};
 
 /// The plugin for a Compose project, where none is named.
@@ -37,18 +38,6 @@ fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
     Some(base.join("tessallite-up"))
 }
 
-/// Loads a plugin and asks it what it is.
-///
-/// # Errors
-/// The plugin cannot be used.
-pub async fn link(runtime: &Runtime, text: &str) -> Result<Link> {
-    let source = Source::find(text, &installed_plugins())?;
-    let component = runtime.load(&source)?;
-    let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
-    let description = component.describe(&caller).await?;
-    Ok(Link { component, description, source: text.to_owned() })
-}
-
 pub fn target(settings: &Settings) -> Target {
     let dsn = |(name, text): (&String, &SecretText)| (name.clone(), text.reveal().to_owned());
     Target {
@@ -63,7 +52,6 @@ pub fn target(settings: &Settings) -> Target {
         backup_dir: settings.backup_dir.clone(),
         recipients: settings.recipients.clone(),
         identity: settings.identity.clone(),
-        origins: settings.origins.clone(),
         connections: settings.connections.iter().map(dsn).collect(),
         database_service: settings.settings.get("database-service").cloned(),
     }
@@ -74,6 +62,7 @@ pub struct Session {
     links: Vec<Link>,
     pub installation: Installation,
     pub run: String,
+    audit: Arc<Audit>,
 }
 
 impl Session {
@@ -81,8 +70,20 @@ impl Session {
     /// A plugin cannot be used, or there is no engine.
     pub async fn open(settings: &Settings) -> Result<Self> {
         let links = links(settings).await?;
+        check_first(&links)?;
         let installation = Installation::connect(target(settings)).await?;
-        Ok(Self { links, installation, run: new_run() })
+        let run = new_run();
+        let audit = Arc::new(Audit::begin(&settings.state_dir, &run)?);
+        Ok(Self { links, installation, run, audit })
+    }
+
+    /// The smallest grants that the plan takes.
+    ///
+    /// # Errors
+    /// Why there is no plan.
+    pub async fn suggest(self, settings: &Settings) -> Result<Vec<Policy>> {
+        let Self { links, installation, run, audit } = self;
+        Ok(engine::suggest(&installation, &links, &request(settings, run), &audit).await?)
     }
 
     /// Makes the plan that the settings ask for; `None` where there is nothing to do, which
@@ -91,10 +92,10 @@ impl Session {
     /// # Errors
     /// Why there is no plan.
     pub async fn prepare(self, settings: &Settings, display: &Display) -> Result<Option<Prepared>> {
-        let Self { links, installation, run } = self;
+        let Self { links, installation, run, audit } = self;
         let state_dir = settings.state_dir.clone();
         let (request, reporter) = (request(settings, run), display.reporter());
-        match engine::prepare(installation, links, request, state_dir, reporter).await {
+        match engine::prepare(installation, links, request, state_dir, reporter, audit).await {
             Ok(prepared) => Ok(Some(prepared)),
             Err(engine::Error::NothingToDo(why)) => {
                 display.nothing_to_do(&why);
@@ -129,22 +130,40 @@ pub async fn release(lock: Lock) {
     }
 }
 
-async fn links(settings: &Settings) -> Result<Vec<Link>> {
-    let runtime = runtime()?;
-    let default = [FOR_COMPOSE.to_owned()];
-    let names = if settings.plugins.is_empty() { &default[..] } else { &settings.plugins };
-    let mut links = Vec::new();
-    for name in names {
-        links.push(link(&runtime, name).await?);
+/// The plugins that an upgrade is made with, as the operator names them.
+pub fn plugins(settings: &Settings) -> Vec<String> {
+    match settings.plugins.is_empty() {
+        true => vec![FOR_COMPOSE.to_owned()],
+        false => settings.plugins.clone(),
     }
-    if links.first().is_some_and(|link| link.description.target.is_empty()) {
-        return Err(Failure::usage(format!(
-            "the plugin {} only extends another one's plan",
-            links[0].description.name
-        ))
-        .hint(format!("name the procedure first: --plugin {FOR_COMPOSE} --plugin {}", names[0])));
+}
+
+/// The plugins that the settings name.
+///
+/// # Errors
+/// One of them cannot be used.
+pub async fn links(settings: &Settings) -> Result<Vec<Link>> {
+    let (runtime, trust) = (runtime()?, load::trust(settings)?);
+    let mut links = Vec::new();
+    for name in &plugins(settings) {
+        links.push(load::link(&runtime, &trust, settings, name).await?);
     }
     Ok(links)
+}
+
+fn check_first(links: &[Link]) -> Result<()> {
+    match links.first() {
+        Some(link) if link.description.target.is_empty() => {
+            let name = &link.description.name;
+            Err(Failure::usage(format!("the plugin {name} only extends another one's plan")).hint(
+                format!(
+                    "name the procedure first: --plugin {FOR_COMPOSE} --plugin {}",
+                    link.source
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn request(settings: &Settings, run: String) -> Request {

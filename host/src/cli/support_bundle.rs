@@ -57,7 +57,6 @@ fn shown(settings: &Settings) -> serde_json::Value {
         "state_dir": settings.state_dir,
         "backup_dir": settings.backup_dir,
         "settings": settings.settings,
-        "origins": settings.origins,
         "connections": settings.connections.keys().collect::<Vec<_>>(),
     })
 }
@@ -67,9 +66,6 @@ fn secrets(settings: &Settings) -> Secrets {
     let mut secrets = Secrets::default();
     for (name, value) in &settings.settings {
         secrets.add(name, value);
-    }
-    for origin in &settings.origins {
-        secrets.add("http.origins", origin);
     }
     for (name, dsn) in &settings.connections {
         let name = format!("sql.connections.{name}");

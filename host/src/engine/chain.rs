@@ -1,13 +1,18 @@
 //! Plans made by several plugins, one after the other.
 
+use std::sync::Arc;
+
+use super::audit::Audit;
+use super::guard::Guard;
 use super::plan::{PlannedStep, PluginPlan, check_notes, check_steps};
 use super::{Error, Result};
-use crate::capability::Kind;
+use crate::capability::{Conduct, Kind, Services};
 use crate::contract::{
     BasePlan, Description, Extension, Fact, PlacedStep, Plan as PluginsPlan, Position, Proposal,
     Refusal, Request, Setting, errors,
 };
 use crate::plugin::{Caller, Component};
+use crate::policy::{Ask, Policy};
 
 /// A plugin and what it says of itself.
 pub struct Link {
@@ -15,6 +20,27 @@ pub struct Link {
     pub description: Description,
     /// As the operator named it.
     pub source: String,
+    pub policy: Policy,
+}
+
+/// What plugins are called with while they plan.
+pub(super) struct Callers<'a> {
+    pub services: &'a Arc<Services>,
+    pub audit: &'a Arc<Audit>,
+    pub run: &'a str,
+    /// Of a plugin, by its number, in a phase.
+    pub conduct: &'a (dyn Fn(usize, Guard) -> Arc<dyn Conduct> + Sync),
+}
+
+impl Callers<'_> {
+    fn of(&self, number: usize, link: &Link, phase: &str) -> Caller {
+        let guard = Guard::new(&link.policy, Arc::clone(self.audit), phase);
+        Caller {
+            services: Some(Arc::clone(self.services)),
+            conduct: (self.conduct)(number, guard),
+            run: self.run.to_owned(),
+        }
+    }
 }
 
 /// The plan so far.
@@ -26,13 +52,20 @@ pub(super) struct Draft {
 }
 
 /// Asks each plugin in turn; the first makes the plan, each next one extends it.
-pub(super) async fn make(links: &[Link], caller: &Caller, request: &Request) -> Result<Draft> {
+pub(super) async fn make(
+    links: &[Link],
+    callers: &Callers<'_>,
+    request: &Request,
+) -> Result<Draft> {
     let names = names(links);
     let mut draft = Draft::default();
     for (number, link) in links.iter().enumerate() {
         let base = (number > 0).then(|| BasePlan { plan: draft.as_base() });
         let request = Request { base, ..addressed(request, &names, number) };
-        let proposal = link.component.make_plan(caller, &request).await?.map_err(refused)?;
+        let proposal =
+            link.component.make_plan(&callers.of(number, link, "make-plan"), &request).await;
+        callers.audit.flush()?;
+        let proposal = proposal?.map_err(refused)?;
         let invalid = |why| Error::InvalidPlan { plugin: link.description.name.clone(), why };
         draft.add(number, link, proposal).map_err(invalid)?;
     }
@@ -43,7 +76,7 @@ pub(super) async fn make(links: &[Link], caller: &Caller, request: &Request) -> 
 /// extends it. Its steps and facts go into the draft.
 pub(super) async fn make_rollback(
     links: &[Link],
-    caller: &Caller,
+    callers: &Callers<'_>,
     request: &Request,
     draft: &mut Draft,
 ) -> Result<()> {
@@ -55,8 +88,10 @@ pub(super) async fn make_rollback(
             facts: draft.plugins.get(number).map(|own| own.facts.clone()).unwrap_or_default(),
             ..draft.as_base()
         };
-        let proposal = link.component.make_rollback(caller, &request, &upgrade).await?;
-        let proposal = proposal.map_err(refused)?;
+        let caller = callers.of(number, link, "make-rollback");
+        let proposal = link.component.make_rollback(&caller, &request, &upgrade).await;
+        callers.audit.flush()?;
+        let proposal = proposal?.map_err(refused)?;
         let invalid = |why| Error::InvalidPlan { plugin: link.description.name.clone(), why };
         draft.add_rollback(number, proposal).map_err(invalid)?;
     }
@@ -90,6 +125,31 @@ impl Draft {
             notes: self.plugins.iter().flat_map(|plugin| plugin.notes.clone()).collect(),
             facts: self.plugins.iter().flat_map(|plugin| plugin.facts.clone()).collect(),
         }
+    }
+
+    /// What is declared has to be granted, before anybody is asked to approve it.
+    ///
+    /// # Errors
+    /// `Denied`, with every effect that is not, and what would allow them all.
+    pub(super) fn check_granted(&self) -> Result<()> {
+        let mut texts = Vec::new();
+        let mut wanted: Vec<(Policy, Vec<&str>)> = Vec::new();
+        for planned in self.steps.iter().chain(&self.rollback) {
+            let Some(plugin) = self.plugins.get(planned.plugin) else { continue };
+            for effect in &planned.step.effects {
+                let ask = Ask::from(effect);
+                let Err(denial) = plugin.policy.check(&ask) else { continue };
+                texts.push(format!("step {}: {}", planned.step.id, denial.text));
+                lack(&mut wanted, &plugin.policy, &ask);
+            }
+        }
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let lines = wanted.iter().flat_map(|(policy, interfaces)| {
+            interfaces.iter().map(|interface| policy.grants.line(&policy.plugin, interface))
+        });
+        Err(Error::NotGranted { texts, lines: lines.collect() })
     }
 
     fn rollback_as_base(&self) -> PluginsPlan {
@@ -154,6 +214,11 @@ impl Draft {
         check_steps(&self.steps)?;
         check_notes(&notes)?;
         check_facts(&facts)?;
+        let mut notes = notes;
+        notes.extend(link.policy.lacking().map(|function| {
+            let name = &link.description.name;
+            format!("{name} asks for {function}, which is not granted: it will be denied")
+        }));
         self.plugins.push(PluginPlan {
             name: link.description.name.clone(),
             version: link.description.version.clone(),
@@ -162,8 +227,25 @@ impl Draft {
             notes,
             facts,
             rollback_facts: Vec::new(),
+            policy: link.policy.clone(),
         });
         Ok(())
+    }
+}
+
+/// Adds what allows this to what is wanted already.
+fn lack<'a>(wanted: &mut Vec<(Policy, Vec<&'a str>)>, policy: &Policy, ask: &Ask<'a>) {
+    let known = wanted.iter().position(|(known, _)| known.plugin == policy.plugin);
+    let at = known.unwrap_or_else(|| {
+        wanted.push((policy.clone(), Vec::new()));
+        wanted.len() - 1
+    });
+    let Some((policy, interfaces)) = wanted.get_mut(at) else { return };
+    if let Some(more) = policy.grants.with(ask) {
+        policy.grants = more;
+        if !interfaces.contains(&ask.interface()) {
+            interfaces.push(ask.interface());
+        }
     }
 }
 

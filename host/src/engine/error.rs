@@ -20,6 +20,10 @@ pub enum Error {
     InvalidPlan { plugin: String, why: String },
     #[error(transparent)]
     Plugin(#[from] plugin::Error),
+    /// Effects of the plan that are not granted, and the lines of a configuration that
+    /// would grant them.
+    #[error("{}", list(.texts))]
+    NotGranted { texts: Vec<String>, lines: Vec<String> },
     /// A plugin gave up while it made its plan.
     #[error("making the plan: {message}")]
     Planning { kind: capability::Kind, message: String },

@@ -35,7 +35,6 @@ pub struct Target {
     pub recipients: Vec<String>,
     /// The file of the identity that opens them.
     pub identity: Option<PathBuf>,
-    pub origins: Vec<String>,
     /// Data source names, with their passwords: this type has no `Debug`.
     pub connections: BTreeMap<String, String>,
     pub database_service: Option<String>,
@@ -62,7 +61,7 @@ impl Installation {
             .collect::<Result<_>>()?;
         let sql = sql::client::Client::new(Some(Arc::clone(&server)), named, Default::default());
         let ports: Arc<dyn Directory> = Arc::new(Ports { docker: docker.clone() });
-        let http = http::client::Client::new(Some(ports), &target.origins)?;
+        let http = http::client::Client::new(Some(ports))?;
         let seal = sql::dump::Seal::new(&target.recipients, target.identity.clone())?;
         let backups = sql::dump::Dumps::new(Some(server), target.backup_dir.clone())
             .with_spare(postgres)

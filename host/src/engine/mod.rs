@@ -2,6 +2,7 @@
 //!
 //! [`prepare`] makes the plan and changes nothing; [`Prepared::run`] carries it out.
 
+pub mod audit;
 mod by_hand;
 mod chain;
 mod crash;
@@ -9,6 +10,7 @@ mod diagnosis;
 mod downtime;
 mod ending;
 mod error;
+mod guard;
 pub mod history;
 mod installation;
 pub mod journal;
@@ -21,19 +23,21 @@ pub mod progress;
 mod recall;
 pub mod record;
 mod run;
+mod suggest;
 mod summary;
 pub mod support;
 mod watch;
 mod way_back;
 
 pub use crate::capability::sql::dump_path;
+pub use audit::Audit;
 pub use chain::Link;
 pub use error::{Error, Result};
 pub use installation::{Installation, Target};
 pub use lock::{Holder, Lock, Unlocked};
 pub use orders::{Absent, OnFailure, Operator, Orders};
-pub use permit::Nothing;
+pub use permit::{Nothing, planning};
 pub use plan::Plan;
 pub use prepare::{Prepared, prepare};
 pub use recall::{Wanted, check, check_finished, needed_backups, newest, take_up};
-pub(crate) use record::write_whole;
+pub use suggest::suggest;

@@ -7,29 +7,37 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
+use super::audit::Outcome;
 use super::crash::{self, Moment};
+use super::guard::Guard;
 use super::journal::{Journal, Record};
 use super::orders::Operator;
 use super::plan::Plan;
 use super::progress::{EffectState, Progress};
-use crate::capability::conduct::{Begun, Conduct, Notice, Ticket};
+use crate::capability::conduct::{Begun, Call, Closed, Conduct, Notice, Open, Ticket};
 use crate::capability::docker::client::WatchHandle;
 use crate::capability::sql::types::TableChange;
 use crate::capability::{Error, Result};
 use crate::contract::{Effect, Impact, Step};
+use crate::policy::{Policy, Reach};
 use crate::report::{Event, Reporter};
 use crate::text::{one_line, shortened};
 
 /// While a plugin describes itself: nothing at all.
 pub struct Nothing;
 
+fn describing<T>(function: &str) -> Result<T> {
+    Err(Error::denied(format!("{function} is not allowed while a plugin describes itself")))
+}
+
 impl Conduct for Nothing {
-    fn read(&self, function: &'static str) -> Result<()> {
-        Err(Error::denied(format!("{function} is not allowed while a plugin describes itself")))
+    fn read(&self, call: &Call<'_>) -> Result<Option<Open>> {
+        // What stays within the host is harmless.
+        if call.ask.interface() == "host" { Ok(None) } else { describing(call.ask.function) }
     }
 
     fn begin(&self, effect: &Effect) -> Result<Begun> {
-        self.read(effect.function()).map(|()| Begun::Answered(serde_json::Value::Null))
+        describing(effect.function())
     }
 
     fn finish(&self, _: Ticket, _: Result<&serde_json::Value, &Error>) -> Result<()> {
@@ -39,17 +47,27 @@ impl Conduct for Nothing {
     fn notify(&self, _: Notice) {}
 }
 
-/// While a plan is made: every read, no change.
+/// While a plan is made: the reads that are granted, no change.
 pub(super) struct Planning {
     pub reporter: Arc<dyn Reporter>,
+    pub guard: Guard,
 }
 
 impl Conduct for Planning {
-    fn read(&self, _: &'static str) -> Result<()> {
-        Ok(())
+    fn read(&self, call: &Call<'_>) -> Result<Option<Open>> {
+        self.guard.read(call)
+    }
+
+    fn closed(&self, open: Open, how: Closed) {
+        self.guard.closed(&open, how);
+    }
+
+    fn reach(&self) -> Arc<Reach> {
+        self.guard.reach()
     }
 
     fn begin(&self, effect: &Effect) -> Result<Begun> {
+        self.guard.change(effect, Instant::now(), Outcome::Denied)?;
         Err(Error::denied(format!(
             "{} is a change, and a plan is only being made",
             effect.function()
@@ -63,9 +81,19 @@ impl Conduct for Planning {
 
     fn notify(&self, notice: Notice) {
         if let Notice::Log { level, message } = notice {
-            self.reporter.report(&Event::Log { plugin: String::new(), level, message });
+            let plugin = self.guard.plugin().to_owned();
+            self.reporter.report(&Event::Log { plugin, level, message });
         }
     }
+}
+
+/// The conduct of a plugin that makes its plan.
+pub fn planning(
+    policy: &Policy,
+    audit: Arc<super::Audit>,
+    reporter: Arc<dyn Reporter>,
+) -> Arc<dyn Conduct> {
+    Arc::new(Planning { reporter, guard: Guard::new(policy, audit, "make-plan") })
 }
 
 /// What all steps of a run share.
@@ -161,10 +189,11 @@ impl Effects {
     }
 }
 
-/// While a step is applied: every read, and each effect that the step declares, once.
+/// While a step is applied: the reads that are granted, and each effect that the step
+/// declares, once.
 pub(super) struct Applying {
     ledger: Arc<Ledger>,
-    plugin: String,
+    guard: Guard,
     step: String,
     declared: Vec<Effect>,
     begun: Mutex<Vec<bool>>,
@@ -175,14 +204,14 @@ pub(super) struct Applying {
 impl Applying {
     pub(super) fn new(
         ledger: Arc<Ledger>,
-        plugin: String,
+        guard: Guard,
         step: &Step,
         operator: Arc<dyn Operator>,
     ) -> Self {
         Self {
             operator,
             ledger,
-            plugin,
+            guard,
             step: step.id.clone(),
             declared: step.effects.clone(),
             begun: Mutex::new(vec![false; step.effects.len()]),
@@ -229,7 +258,7 @@ impl Applying {
             "{} is not what the approved step {:?} of {} declares: {text}",
             effect.function(),
             self.step,
-            self.plugin
+            self.guard.plugin()
         ))
         .hint("a step may make only the changes that its effects in the plan declare, each once")
     }
@@ -245,17 +274,41 @@ impl Applying {
 }
 
 impl Conduct for Applying {
-    fn read(&self, _: &'static str) -> Result<()> {
-        Ok(())
+    fn read(&self, call: &Call<'_>) -> Result<Option<Open>> {
+        self.guard.read(call)
+    }
+
+    fn closed(&self, open: Open, how: Closed) {
+        self.guard.closed(&open, how);
+    }
+
+    fn reach(&self) -> Arc<Reach> {
+        self.guard.reach()
     }
 
     fn begin(&self, effect: &Effect) -> Result<Begun> {
-        let declared = self.claim(effect)?;
-        if let Some(result) = self.known_before(effect, declared)? {
+        let now = Instant::now();
+        let declared = match self.guard.granted(effect).and_then(|()| self.claim(effect)) {
+            Ok(declared) => declared,
+            Err(error) => {
+                self.guard.change(effect, now, Outcome::Denied)?;
+                return Err(error);
+            }
+        };
+        let known = match self.known_before(effect, declared) {
+            Ok(known) => known,
+            Err(error) => {
+                self.guard.change(effect, now, Outcome::Failed)?;
+                return Err(error);
+            }
+        };
+        if let Some(result) = known {
+            self.guard.change(effect, now, Outcome::Answered)?;
             let (step, summary) = (self.step.clone(), one_line(&effect.summary()));
             self.ledger.reporter.report(&Event::EffectAnswered { step, summary });
             return Ok(Begun::Answered(result));
         }
+        self.guard.change(effect, now, Outcome::Began)?;
         let mut effects = unpoisoned(&self.ledger.effects);
         let number = effects.begun.len();
         crash::at(Moment::Before, number);
@@ -287,23 +340,27 @@ impl Conduct for Applying {
         let mut effects = unpoisoned(&self.ledger.effects);
         let begun = effects.begun.get(effect).cloned();
         let ms = begun.as_ref().map_or(0, |(_, since)| milliseconds(*since));
-        if let (Some((begun, _)), Ok(result)) = (begun, outcome) {
-            effects.finished.push((begun, result.clone()));
+        if let (Some((begun, _)), Ok(result)) = (&begun, outcome) {
+            effects.finished.push((begun.clone(), result.clone()));
         }
         drop(effects);
+        let audited = begun.map_or(Ok(()), |(effect, since)| {
+            let how = if outcome.is_ok() { Outcome::Done } else { Outcome::Failed };
+            self.guard.change(&effect, since, how)
+        });
         let step = self.step.clone();
         self.ledger.reporter.report(&match outcome {
             Ok(_) => Event::EffectFinished { step, effect, ms },
             Err(error) => Event::EffectFailed { step, effect, ms, error: error.full_text() },
         });
         self.under_way.send_modify(|count| *count = count.saturating_sub(1));
-        written
+        written.and(audited)
     }
 
     fn notify(&self, notice: Notice) {
         let event = match &notice {
             Notice::Log { level, message } => Some(Event::Log {
-                plugin: self.plugin.clone(),
+                plugin: self.guard.plugin().to_owned(),
                 level: *level,
                 message: message.clone(),
             }),

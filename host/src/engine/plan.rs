@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::{Direction, EffectRecord, Progress};
 use crate::contract::{Effect, Fact, Impact, Request, Step};
+use crate::policy::Policy;
 use crate::report::event::{PlanView, ServiceChange, StepView};
 use crate::text::{one_line, shortened};
 
 /// Of the plan file.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const MOST_STEPS: usize = 500;
 const MOST_EFFECTS: usize = 1_000;
@@ -47,6 +48,8 @@ pub struct PluginPlan {
     pub facts: Vec<Fact>,
     /// In a rollback, beside those above.
     pub rollback_facts: Vec<Fact>,
+    /// What it may do. The approval is of this, whatever is granted later.
+    pub policy: Policy,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::chain::{self, Link};
+use super::audit::Audit;
+use super::chain::{self, Callers, Link};
 use super::permit::Planning;
 use super::plan::{FORMAT, Plan};
 use super::{Error, Installation, Result};
+use crate::capability::Conduct;
 use crate::contract::{Effect, Request};
-use crate::plugin::Caller;
 use crate::report::event::ServiceChange;
 use crate::report::{Event, Reporter};
 
@@ -19,9 +20,10 @@ pub struct Prepared {
     /// Absent: the plugin that made the plan is not there any more.
     pub(super) links: Vec<Option<Link>>,
     pub(super) state_dir: PathBuf,
+    pub(super) audit: Arc<Audit>,
 }
 
-/// Makes the plan. Nothing is changed, and nothing is written.
+/// Makes the plan. Nothing is changed, and nothing is written but the audit log.
 ///
 /// # Errors
 /// Why there is no plan; `NothingToDo` is one of the reasons.
@@ -31,12 +33,16 @@ pub async fn prepare(
     request: Request,
     state_dir: PathBuf,
     reporter: Arc<dyn Reporter>,
+    audit: Arc<Audit>,
 ) -> Result<Prepared> {
-    let conduct = Arc::new(Planning { reporter: Arc::clone(&reporter) });
-    let services = Some(Arc::clone(&installation.services));
-    let caller = Caller { services, conduct, run: request.run.clone() };
-    let mut draft = chain::make(&links, &caller, &request).await?;
-    chain::make_rollback(&links, &caller, &request, &mut draft).await?;
+    let services = &installation.services;
+    let conduct = |_, guard| -> Arc<dyn Conduct> {
+        Arc::new(Planning { reporter: Arc::clone(&reporter), guard })
+    };
+    let callers = Callers { services, audit: &audit, run: &request.run, conduct: &conduct };
+    let mut draft = chain::make(&links, &callers, &request).await?;
+    chain::make_rollback(&links, &callers, &request, &mut draft).await?;
+    draft.check_granted()?;
     let doing = |source| Error::Capability { doing: "reading the installation", source };
     let docker = &installation.services.docker;
     let running = docker.services().await.map_err(doing)?;
@@ -56,7 +62,7 @@ pub async fn prepare(
     };
     reporter.report(&Event::PlanMade { plan: plan.view() });
     let links = links.into_iter().map(Some).collect();
-    Ok(Prepared { plan, installation, links, state_dir })
+    Ok(Prepared { plan, installation, links, state_dir, audit })
 }
 
 /// What the deployments and the pins of a plan make of each service, in the order of the

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::progress::Direction;
 use super::record::Recalled;
-use super::{Error, Installation, Link, Prepared, Result};
+use super::{Audit, Error, Installation, Link, Prepared, Result};
 use crate::contract::Effect;
 use crate::report::event::Ending;
 
@@ -53,6 +54,7 @@ pub async fn take_up(
     links: Vec<Option<Link>>,
     installation: Installation,
     state_dir: PathBuf,
+    audit: Arc<Audit>,
 ) -> Result<Prepared> {
     check(&recalled, wanted)?;
     let Recalled { plan, progress } = recalled;
@@ -74,7 +76,7 @@ pub async fn take_up(
         }
     };
     let links = links.into_iter().zip(&plan.plugins).map(same).collect::<Result<_>>()?;
-    Ok(Prepared { plan, installation, links, state_dir })
+    Ok(Prepared { plan, installation, links, state_dir, audit })
 }
 
 /// The newest run of these that something can be done with.

@@ -1,7 +1,6 @@
 //! The record of a run on disk: its plan and its journal, in a directory of its own.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use super::journal::{self, Journal, Record};
 use super::plan::{FORMAT, Plan};
 use super::progress::Progress;
 use super::{Error, Result};
+use crate::files::write_whole;
 use crate::text::hex;
 
 const PLAN: &str = "plan.json";
@@ -75,16 +75,6 @@ pub fn recall(state_dir: &Path, run: &str) -> Result<Recalled> {
         return Err(failed(std::io::Error::other(why)));
     }
     Ok(Recalled { plan, progress })
-}
-
-/// The file is complete on disk under its name, or it is not there.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|failed| failed.error)?;
-    fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

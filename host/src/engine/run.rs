@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::chain::{Link, addressed, check_facts, kind_and_text};
+use super::guard::Guard;
 use super::journal::{Journal, Record};
 use super::orders::{OnFailure, Orders};
 use super::permit::{Applying, Ledger, milliseconds};
@@ -284,10 +285,11 @@ impl Run<'_> {
     async fn step(&mut self, planned: &PlannedStep, direction: Direction) -> Result<Outcome, Stop> {
         let plan = &self.prepared.plan;
         let plugin = plan.plugins.get(planned.plugin);
-        let name = plugin.map(|plugin| plugin.name.clone()).unwrap_or_default();
+        let policy = plugin.map(|plugin| plugin.policy.clone()).unwrap_or_default();
+        let guard = Guard::new(&policy, Arc::clone(&self.prepared.audit), &planned.step.id);
         let operator = Arc::clone(&self.orders.operator);
         let ledger = Arc::clone(&self.ledger);
-        let conduct = Arc::new(Applying::new(ledger, name, &planned.step, operator));
+        let conduct = Arc::new(Applying::new(ledger, guard, &planned.step, operator));
         let caller = Caller {
             services: Some(Arc::clone(&self.prepared.installation.services)),
             conduct: conduct.clone(),
@@ -332,6 +334,7 @@ impl Run<'_> {
             self.reporter.report(&Event::Stopping { why: stop.text() });
         }
         conduct.settle().await;
+        let audited = self.prepared.audit.flush();
         let missed = self.monitor.catch_up().await;
         let outcome = match ended? {
             Ok(Ok(outcome)) => outcome,
@@ -344,6 +347,7 @@ impl Run<'_> {
         if let Some(incident) = missed {
             return Err(Stop::incident(incident));
         }
+        audited.map_err(|error| Stop::failed(&chain_text(&error)))?;
         check_facts(&outcome.facts).map_err(|why| Stop::failed(&why))?;
         Ok(Ok(outcome))
     }

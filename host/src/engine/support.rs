@@ -14,7 +14,8 @@ use self::gather::Gathered;
 use self::redact::Redactor;
 pub use self::secrets::Secrets;
 use super::history::{self, Recorded};
-use super::{Error, Installation, Result, write_whole};
+use super::{Error, Installation, Result};
+use crate::files::write_whole;
 
 /// What the bundle is to be about.
 pub struct Subject {

@@ -10,7 +10,7 @@ use super::permit::Applying;
 use super::plan::PlannedStep;
 use super::run::{Run, Stop};
 use crate::capability::docker::types::{ContainerState, Health, Service};
-use crate::capability::{Context, Error, Kind, carry_out};
+use crate::capability::{Allowance, Context, Error, Kind, carry_out};
 use crate::contract::{Effect, Outcome};
 use crate::plugin::Caller;
 use crate::report::Event;
@@ -47,7 +47,12 @@ pub(super) async fn without_plugin(
         level: crate::capability::conduct::Level::Warn,
         message: told.clone(),
     });
-    let mut context = Context::new(caller.services.clone(), conduct.clone(), caller.run.clone());
+    let mut context = Context::new(
+        caller.services.clone(),
+        conduct.clone(),
+        caller.run.clone(),
+        Allowance::default(),
+    );
     for effect in conduct.left() {
         match carry_out(&mut context, &effect).await {
             Err(error) if is_about_nothing(run, &effect, &error) => {}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::contract::PACKAGE;
+use crate::signature;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -54,6 +55,27 @@ pub enum Error {
     },
     #[error("the description of the plugin {plugin} is not valid: {why}")]
     Description { plugin: String, why: String },
+    /// `from` is how the operator named it.
+    #[error(
+        "the plugin {plugin} is not the one that was pinned: its file has sha256:{found}, and \
+         sha256:{pinned} is pinned"
+    )]
+    OtherDigest { plugin: String, from: String, pinned: String, found: String },
+    #[error("the plugin {plugin} is not pinned")]
+    NotPinned { plugin: String, from: String },
+    #[error("the signature of the plugin {plugin} is not accepted")]
+    Signature {
+        plugin: String,
+        #[source]
+        source: signature::Error,
+    },
+    #[error("{doing} the pins of plugins in {path}")]
+    LockFile {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

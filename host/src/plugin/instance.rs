@@ -129,6 +129,7 @@ impl Component {
                 caller.services.clone(),
                 Arc::clone(&caller.conduct),
                 caller.run.clone(),
+                limits.allowance,
             ),
             meter: Meter::new(limits),
             ticks_left: ticks(limits.execution),
@@ -156,7 +157,7 @@ impl State {
         if self.ticks_left == 0 {
             return Some("it ran for longer than its limit".into());
         }
-        self.meter.refused.clone()
+        self.context.exhausted().map(str::to_owned).or_else(|| self.meter.refused.clone())
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::capability::Allowance;
+use crate::policy::LimitGrants;
+
 /// How often the runtime looks whether a guest that runs has run for too long.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
@@ -17,6 +20,7 @@ pub struct Limits {
     pub tables: usize,
     /// What a guest may hand to one host call, in bytes.
     pub hostcall_bytes: usize,
+    pub allowance: Allowance,
     /// Time spent executing the guest, host calls excluded, in one call.
     pub execution: Duration,
     /// The whole of `describe` and of `make-plan`, host calls included.
@@ -34,10 +38,31 @@ impl Default for Limits {
             memories: 16,
             tables: 100,
             hostcall_bytes: 16 << 20,
+            allowance: Allowance::default(),
             execution: Duration::from_secs(30),
             describe: Duration::from_secs(30),
             make_plan: Duration::from_secs(15 * 60),
         }
+    }
+}
+
+impl Limits {
+    /// What the operator's configuration makes of them for one plugin.
+    #[must_use]
+    pub fn granted(mut self, grants: &LimitGrants) -> Self {
+        let seconds = |s: u32| Duration::from_secs(s.into());
+        let mib = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+        if let Some(memory) = grants.memory_mib {
+            self.memory_bytes = mib(memory);
+        }
+        if let Some(results) = grants.results_mib {
+            self.allowance.results_bytes = mib(results);
+        }
+        self.execution = grants.execution_s.map_or(self.execution, seconds);
+        self.make_plan = grants.make_plan_s.map_or(self.make_plan, seconds);
+        self.allowance.calls = grants.calls.unwrap_or(self.allowance.calls);
+        self.allowance.log_lines = grants.log_lines.unwrap_or(self.allowance.log_lines);
+        self
     }
 }
 

@@ -3,14 +3,18 @@
 mod bundled;
 mod cache;
 mod error;
+mod identity;
 mod instance;
 mod limits;
+mod lock;
 mod runtime;
 mod source;
 
 pub use bundled::BUNDLED;
 pub use error::{Error, Result};
+pub use identity::{Demand, Pinned, Signed, Trust};
 pub use instance::Caller;
 pub use limits::Limits;
+pub use lock::{Lock, Pin};
 pub use runtime::{Component, Runtime};
-pub use source::Source;
+pub use source::{Binary, Source};

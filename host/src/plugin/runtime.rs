@@ -13,6 +13,7 @@ use super::limits::TICK;
 use super::source::Binary;
 use super::{Error, Limits, Result, Source};
 use crate::contract::{PACKAGE, Plugin, PluginPre};
+use crate::policy::LimitGrants;
 
 /// The package's name without its version, as imports and exports begin.
 const NAMESPACE: &str = "tessallite:up/";
@@ -31,6 +32,8 @@ pub struct Component {
     /// SHA-256 of the file, in hexadecimal.
     pub digest: String,
     pub bytes: usize,
+    /// The version of the contract that it was built against.
+    pub contract: String,
     /// The interfaces that it imports; those outside the contract trap when called.
     pub imports: Vec<String>,
     pub(super) pre: PluginPre<State>,
@@ -40,6 +43,13 @@ pub struct Component {
 }
 
 impl Component {
+    /// With the limits that the operator grants it.
+    #[must_use]
+    pub fn limited(mut self, grants: &LimitGrants) -> Self {
+        self.limits = Arc::new(Limits::clone(&self.limits).granted(grants));
+        self
+    }
+
     /// The imports that no plugin of this contract needs.
     pub fn foreign_imports(&self) -> impl Iterator<Item = &str> {
         self.imports.iter().map(String::as_str).filter(|name| !name.starts_with(NAMESPACE))
@@ -67,15 +77,30 @@ impl Runtime {
     /// # Errors
     /// What is wrong with the file, or with what it expects.
     pub fn load(&self, source: &Source) -> Result<Component> {
+        self.prepare(source, self.read(source)?)
+    }
+
+    /// # Errors
+    /// `Read`, `TooLarge`.
+    pub fn read(&self, source: &Source) -> Result<Binary> {
+        source.read(self.limits.component_bytes)
+    }
+
+    /// Makes a component of what was read.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or with what it expects.
+    pub fn prepare(&self, source: &Source, binary: Binary) -> Result<Component> {
         let label = source.label();
-        let Binary { bytes, digest } = source.read(self.limits.component_bytes)?;
+        let Binary { bytes, digest } = binary;
         check_header(&bytes, &label)?;
         let compiled = self.compile(&bytes, &digest, &label)?;
         let kind = compiled.component_type();
         let imports: Vec<String> =
             kind.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         let exports = kind.exports(&self.engine).map(|(name, _)| name.to_owned());
-        check_contract(imports.iter().cloned().chain(exports), &label)?;
+        let contract = check_contract(imports.iter().cloned().chain(exports), &label)?;
+        let contract = contract.map(|version| version.to_string()).unwrap_or_default();
         let misfit = |source| Error::Misfit { plugin: label.clone(), source };
         let mut linker = self.linker.clone();
         linker.define_unknown_imports_as_traps(&compiled).map_err(misfit)?;
@@ -83,7 +108,7 @@ impl Runtime {
         let limits = Arc::clone(&self.limits);
         let bytes = bytes.len();
         let _ticker = Arc::clone(&self.ticker);
-        Ok(Component { label, digest, bytes, imports, pre, limits, _ticker })
+        Ok(Component { label, digest, bytes, contract, imports, pre, limits, _ticker })
     }
 
     fn compile(
@@ -129,13 +154,19 @@ fn check_header(bytes: &[u8], plugin: &str) -> Result<()> {
 
 /// A plugin runs on hosts of the contract's version that it was built against, and on
 /// newer ones of the same major version. Versions 0.x are major ones by their second number.
-fn check_contract(names: impl Iterator<Item = String>, plugin: &str) -> Result<()> {
+///
+/// Returns the version that the names speak of, the newest of several.
+fn check_contract(
+    names: impl Iterator<Item = String>,
+    plugin: &str,
+) -> Result<Option<semver::Version>> {
     let version = |name: &str| semver::Version::parse(name.split_once('@')?.1).ok();
     let track = |version: &semver::Version| match version.major {
         0 => (0, version.minor),
         major => (major, 0),
     };
     let ours = version(PACKAGE);
+    let mut newest = None;
     for name in names.filter(|name| name.starts_with(NAMESPACE)) {
         let theirs = version(&name);
         if theirs.as_ref().map(track) != ours.as_ref().map(track) {
@@ -144,8 +175,9 @@ fn check_contract(names: impl Iterator<Item = String>, plugin: &str) -> Result<(
         if theirs > ours {
             return Err(Error::NewerContract { plugin: plugin.to_owned(), theirs: name });
         }
+        newest = newest.max(theirs);
     }
-    Ok(())
+    Ok(newest)
 }
 
 /// Advances the engine's epoch. Without it no deadline of any guest ever comes.
@@ -197,5 +229,13 @@ mod tests {
         assert!(check("tessallite:up/docker@0.2.0").is_err());
         assert!(check("tessallite:up/docker@1.0.0").is_err());
         assert!(check("tessallite:up/docker").is_err());
+    }
+
+    #[test]
+    fn the_version_is_the_newest_that_is_named() {
+        let names = ["wasi:io/streams@0.2.3", "tessallite:up/a@0.1.0", "tessallite:up/b@0.1.0"];
+        let found = check_contract(names.map(str::to_owned).into_iter(), "p").unwrap();
+        assert_eq!(found.unwrap().to_string(), "0.1.0");
+        assert_eq!(check_contract(std::iter::empty(), "p").unwrap(), None);
     }
 }

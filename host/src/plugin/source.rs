@@ -55,6 +55,14 @@ impl Source {
         }
     }
 
+    /// For a command line.
+    pub fn as_named(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Bundled(name) => (*name).to_owned(),
+        }
+    }
+
     /// # Errors
     /// `Read`, `TooLarge`.
     pub fn read(&self, limit: u64) -> Result<Binary> {

@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Error, Result};
+use crate::policy::Grants;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct File {
+    /// The plugins of an upgrade; the first makes the plan.
     #[serde(default)]
-    pub plugins: Vec<String>,
+    pub plugin: Vec<String>,
+    /// What is said of each plugin, by its name.
+    #[serde(default)]
+    pub plugins: BTreeMap<String, OfPlugin>,
     pub to: Option<String>,
     pub release: Option<PathBuf>,
     pub expect_migration: Option<String>,
@@ -34,9 +39,16 @@ pub struct File {
     #[serde(default)]
     services: BTreeMap<String, BTreeMap<String, Scalar>>,
     #[serde(default)]
-    pub http: Http,
-    #[serde(default)]
     pub sql: Sql,
+    #[serde(default)]
+    pub trust: Trust,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfPlugin {
+    #[serde(default)]
+    pub allow: Grants,
 }
 
 /// Encryption with age.
@@ -50,16 +62,19 @@ pub struct Backup {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Http {
-    #[serde(default)]
-    pub origins: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Sql {
     #[serde(default)]
     pub connections: BTreeMap<String, SecretText>,
+}
+
+/// Public keys of minisign.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Trust {
+    #[serde(default)]
+    pub plugin_keys: Vec<String>,
+    #[serde(default)]
+    pub operator_keys: Vec<String>,
 }
 
 /// Contains a password, and is never shown.

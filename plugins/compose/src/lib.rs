@@ -33,6 +33,7 @@ impl Procedure for Compose {
         .request("docker.get-engine", "check the engine and the space for images")
         .request("docker.list-services", "find the services, their images and their order")
         .request("docker.get-service", "wait until a service is healthy")
+        .request("docker.check-health", "run a health check that has given no verdict yet")
         .request("docker.resolve", "check that every image is in its registry")
         .request("docker.preview-pin", "check that the project's files can be written")
         .request("docker.pull", "pull the images before any service stops")

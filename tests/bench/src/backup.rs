@@ -62,7 +62,6 @@ async fn connect(places: &Places, backup_dir: &Path) -> Result<Installation> {
         location,
         state_dir: backup_dir.join("state"),
         backup_dir: backup_dir.join("ours"),
-        origins: Vec::new(),
         connections: BTreeMap::new(),
         database_service: None,
     };

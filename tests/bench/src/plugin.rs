@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tessallite_up::capability::conduct::{Begun, Ticket};
+use tessallite_up::capability::conduct::{Begun, Call, Open, Ticket};
 use tessallite_up::capability::{self, Conduct, Notice};
 use tessallite_up::contract::{Effect, Intent, Request, Setting, Upgrade};
-use tessallite_up::plugin::{BUNDLED, Caller, Limits, Runtime, Source};
+use tessallite_up::engine::{self, Audit};
+use tessallite_up::plugin::{BUNDLED, Caller, Component, Limits, Runtime, Source};
+use tessallite_up::policy::Policy;
+use tessallite_up::report::{Event, Reporter};
 
 use crate::bare::Bare;
 use crate::table::Table;
@@ -26,8 +29,8 @@ const GOAL: &str = "≤ 1.2";
 struct Allowing;
 
 impl Conduct for Allowing {
-    fn read(&self, _: &'static str) -> capability::Result<()> {
-        Ok(())
+    fn read(&self, _: &Call<'_>) -> capability::Result<Option<Open>> {
+        Ok(None)
     }
 
     fn begin(&self, effect: &Effect) -> capability::Result<Begun> {
@@ -115,7 +118,38 @@ async fn reads(places: &Places, table: &mut Table) -> Result<()> {
         }
     }
     table.times("plugin: one read call and back", median(ours)?, median(beside)?, GOAL);
+    gates(&component, &request, table).await
+}
+
+/// The same calls with policy and audit log, beside those without.
+async fn gates(component: &Component, request: &Request, table: &mut Table) -> Result<()> {
+    let state = tempfile::tempdir()?;
+    let audit = Arc::new(Audit::begin(state.path(), "bench")?);
+    let grants = toml::from_str("docker = { actions = [\"logs\"], services = [\"gateway\"] }")?;
+    let policy = Policy::new("bench-guest", ["docker.logs"], grants);
+    let conduct = engine::planning(&policy, audit, Arc::new(Silent));
+    let gated = Caller { conduct, ..caller() };
+    let (mut ours, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS_OF_READS {
+        let began = Instant::now();
+        let plan = component.make_plan(&gated, request).await?;
+        ours.push(began.elapsed() / READS);
+        let began = Instant::now();
+        let free = component.make_plan(&caller(), request).await?;
+        beside.push(began.elapsed() / READS);
+        if format!("{plan:?}") != format!("{free:?}") {
+            return Err(format!("the two sides differ: {plan:?}, {free:?}").into());
+        }
+    }
+    let what = "plugin: one read call with policy and audit log";
+    table.times(what, median(ours)?, median(beside)?, "≤ 3 µs more");
     Ok(())
+}
+
+struct Silent;
+
+impl Reporter for Silent {
+    fn report(&self, _: &Event) {}
 }
 
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {

@@ -13,7 +13,7 @@ use tessallite_up_sdk::sql::{DumpChange, DumpProof, ExecuteChange, RestoreWhen};
 const SERVICE: &str = "gateway";
 const DATABASE: &str = "internal";
 
-const FUNCTIONS: &[&str] = &[
+pub const FUNCTIONS: &[&str] = &[
     "docker.get-engine",
     "docker.list-services",
     "docker.get-service",

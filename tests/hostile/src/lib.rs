@@ -18,6 +18,11 @@ impl Procedure for Hostile {
     fn describe() -> Description {
         let behaviour = Behaviour::baked();
         let honest = Description::new("hostile", "0.1.0", "Misbehaves").target("compose");
+        let honest = match behaviour.phase {
+            // Calls what it did not ask for.
+            "unasked" => honest,
+            _ => calls::FUNCTIONS.iter().fold(honest, |all, f| all.request(f, "to do harm")),
+        };
         match (behaviour.phase, behaviour.action) {
             ("describe", "call-all") => Description { summary: calls::all(), ..honest },
             ("describe", action) => {

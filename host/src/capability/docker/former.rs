@@ -2,7 +2,7 @@
 //! record, byte for byte.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::rewrite::{self, Edit};
 use crate::capability::error::{Error, Result};
+use crate::files::write_whole;
 use crate::text::hex;
 
 const INDEX: &str = "index.json";
@@ -164,15 +165,6 @@ fn read_index(directory: &Path) -> io::Result<Index> {
 fn unreadable(directory: &Path, error: io::Error) -> Error {
     Error::failed(format!("reading what is kept of the project's files in {}", directory.display()))
         .because(error)
-}
-
-fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|failed| failed.error)?;
-    fs::File::open(directory)?.sync_all()
 }
 
 async fn blocking<T: Send + 'static>(

@@ -6,14 +6,15 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::types::{PinnedImage, PullProgress};
 use super::{client::Client, pin};
-use crate::capability::conduct::{Conduct, Notice};
+use crate::capability::conduct::{Arguments, Call, Conduct, Notice};
 use crate::capability::{Context, Error, Result};
 use crate::contract::Effect;
 use crate::contract::docker::{
     DeployChange, Engine, ExecChange, ExecOutput, Health, Host, PinChange, PullChange,
     RegistryImage, RevertChange, Service, StopChange, UnpinChange,
 };
-use crate::contract::errors;
+use crate::contract::errors::{self, Host as _};
+use crate::policy::{About, Ask};
 
 /// Pulls and questions to registries that go on at the same time.
 const SIDE_BY_SIDE: usize = 4;
@@ -22,30 +23,36 @@ const MOST_LINES: u32 = 1_000;
 
 impl Host for Context {
     async fn get_engine(&mut self) -> Result<Engine> {
-        self.read("docker.get-engine", async |s| Ok(s.docker.engine().await?.into())).await
+        self.read(whole("docker.get-engine", &()), async |s| Ok(s.docker.engine().await?.into()))
+            .await
     }
 
     async fn list_services(&mut self) -> Result<Vec<Service>> {
-        self.read("docker.list-services", async |s| {
+        self.read(whole("docker.list-services", &()), async |s| {
             Ok(s.docker.services().await?.into_iter().map(Into::into).collect())
         })
         .await
     }
 
     async fn get_service(&mut self, name: String) -> Result<Service> {
-        self.read("docker.get-service", async |s| Ok(s.docker.service(&name).await?.into())).await
+        self.read(of("docker.get-service", &name, &name), async |s| {
+            Ok(s.docker.service(&name).await?.into())
+        })
+        .await
     }
 
     async fn check_health(&mut self, service: String) -> Result<Health> {
-        self.read("docker.check-health", async |s| {
+        self.read(of("docker.check-health", &service, &service), async |s| {
             Ok(s.docker.check_health(&service).await?.into())
         })
         .await
     }
 
     async fn logs(&mut self, service: String, tail: u32) -> Result<String> {
-        self.read("docker.logs", async |s| s.docker.logs(&service, tail.min(MOST_LINES)).await)
-            .await
+        self.read(of("docker.logs", &service, &(&service, tail)), async |s| {
+            s.docker.logs(&service, tail.min(MOST_LINES)).await
+        })
+        .await
     }
 
     async fn resolve(
@@ -53,14 +60,18 @@ impl Host for Context {
         references: Vec<String>,
     ) -> wasmtime::Result<Vec<Result<RegistryImage, errors::Error>>> {
         let asked = references.len();
+        let call = whole("docker.resolve", &references);
         let answers = self
-            .read("docker.resolve", async |s| {
+            .read(call, async |s| {
                 if asked > MOST_REFERENCES {
                     return Err(Error::invalid(format!("{asked} references at once are too many")));
                 }
                 let docker = &s.docker;
-                let one = async |reference: String| docker.resolve(&reference).await;
-                Ok(stream::iter(references)
+                let one = async |reference: String| {
+                    let answer = docker.resolve(&reference).await;
+                    answer.map(RegistryImage::from).map_err(errors::Error::from)
+                };
+                Ok(stream::iter(references.clone())
                     .map(one)
                     .buffered(SIDE_BY_SIDE)
                     .collect::<Vec<_>>()
@@ -68,15 +79,20 @@ impl Host for Context {
             })
             .await;
         Ok(match answers {
-            Ok(answers) => {
-                answers.into_iter().map(|a| a.map(Into::into).map_err(Into::into)).collect()
+            Ok(answers) => answers,
+            Err(error) => {
+                // Once for all of them: an answer of its own is as long as the question.
+                let error = self.convert_error(error)?;
+                vec![Err(error); asked]
             }
-            Err(error) => vec![Err(error.into()); asked],
         })
     }
 
     async fn preview_pin(&mut self, change: PinChange) -> Result<Vec<String>> {
-        self.read("docker.preview-pin", async |s| pin::preview(&s.docker, change).await).await
+        let services = change.images.iter().map(|image| image.service.as_str()).collect();
+        let ask = Ask { function: "docker.preview-pin", about: About::Services(services) };
+        let call = Call { ask, arguments: &change };
+        self.read(call, async |s| pin::preview(&s.docker, change.clone()).await).await
     }
 
     async fn pull(&mut self, change: PullChange) -> Result<()> {
@@ -144,6 +160,14 @@ impl Host for Context {
         })
         .await
     }
+}
+
+fn whole<'a>(function: &'static str, arguments: &'a dyn Arguments) -> Call<'a> {
+    Call { ask: Ask::everything(function), arguments }
+}
+
+fn of<'a>(function: &'static str, service: &'a str, arguments: &'a dyn Arguments) -> Call<'a> {
+    Call { ask: Ask::service(function, service), arguments }
 }
 
 async fn pull_one(docker: &Client, image: PinnedImage, conduct: &Arc<dyn Conduct>) -> Result<()> {

@@ -3,22 +3,28 @@
 use std::time::Duration;
 
 use super::client::types;
+use crate::capability::conduct::Call;
 use crate::capability::{Context, Result};
 use crate::contract::Effect;
 use crate::contract::http::{Endpoint, Host, Response, SendChange};
+use crate::policy::Ask;
 
 impl Host for Context {
     async fn get(&mut self, endpoint: Endpoint, path: String, timeout_ms: u32) -> Result<Response> {
-        self.read("http.get", async |s| {
+        let reach = self.conduct().reach();
+        let arguments = (&endpoint, &path, timeout_ms);
+        let ask = Ask::request("http.get", "GET", &endpoint);
+        self.read(Call { ask, arguments: &arguments }, async |s| {
             let timeout = Duration::from_millis(timeout_ms.into());
-            Ok(s.http.get(&endpoint.into(), &path, timeout).await?.into())
+            Ok(s.http.get(&endpoint.clone().into(), &path, timeout, &reach).await?.into())
         })
         .await
     }
 
     async fn send(&mut self, change: SendChange) -> Result<Response> {
+        let reach = self.conduct().reach();
         self.change(Effect::HttpSend(change.clone()), async move |s| {
-            Ok(s.http.send(&change.into()).await?.into())
+            Ok(s.http.send(&change.into(), &reach).await?.into())
         })
         .await
     }

@@ -1,5 +1,5 @@
 //! The http capability: GET and changes by HTTP, to the installation's own services and
-//! to addresses that the configuration lists.
+//! to what the plugin may reach beside them.
 
 pub mod client;
 mod host;

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use super::types::{self, Progress};
-use crate::capability::conduct::Notice;
+use crate::capability::conduct::{Arguments, Call, Notice};
 use crate::capability::{Context, Result};
 use crate::contract::Effect;
 use crate::contract::sql::{
     Backup, Comparison, Database, DumpChange, DumpProof, DumpTarget, ExecuteChange, Host,
     RestoreChange, Restored, Rows, Value,
 };
+use crate::policy::Ask;
 
 impl Host for Context {
     async fn get_database(&mut self, connection: String) -> Result<Database> {
-        self.read("sql.get-database", async |s| Ok(s.sql.info(&connection).await?.into())).await
+        self.read(on("sql.get-database", &connection, &connection), async |s| {
+            Ok(s.sql.info(&connection).await?.into())
+        })
+        .await
     }
 
     async fn query(
@@ -22,15 +26,16 @@ impl Host for Context {
         statement: String,
         params: Vec<Value>,
     ) -> Result<Rows> {
-        let params: Vec<types::Value> = params.into_iter().map(Into::into).collect();
-        self.read("sql.query", async |s| {
+        let arguments = (&connection, &statement, &params);
+        self.read(on("sql.query", &connection, &arguments), async |s| {
+            let params: Vec<types::Value> = params.iter().cloned().map(Into::into).collect();
             Ok(s.sql.query(&connection, &statement, &params).await?.into())
         })
         .await
     }
 
     async fn get_dump_target(&mut self) -> Result<DumpTarget> {
-        self.read("sql.get-dump-target", async |s| {
+        self.read(whole("sql.get-dump-target", &()), async |s| {
             s.backups.check_same(&s.sql).await?;
             Ok(s.backups.target().await?.into())
         })
@@ -38,14 +43,14 @@ impl Host for Context {
     }
 
     async fn list_backups(&mut self) -> Result<Vec<Backup>> {
-        self.read("sql.list-backups", async |s| {
+        self.read(whole("sql.list-backups", &()), async |s| {
             Ok(s.backups.backups().await?.backups.into_iter().map(Into::into).collect())
         })
         .await
     }
 
     async fn compare(&mut self, label: String, migration_table: String) -> Result<Comparison> {
-        self.read("sql.compare", async |s| {
+        self.read(whole("sql.compare", &(&label, &migration_table)), async |s| {
             Ok(s.backups.compare(&label, &migration_table).await?.into())
         })
         .await
@@ -91,4 +96,12 @@ impl Host for Context {
         })
         .await
     }
+}
+
+fn whole<'a>(function: &'static str, arguments: &'a dyn Arguments) -> Call<'a> {
+    Call { ask: Ask::everything(function), arguments }
+}
+
+fn on<'a>(function: &'static str, connection: &'a str, arguments: &'a dyn Arguments) -> Call<'a> {
+    Call { ask: Ask::connection(function, connection), arguments }
 }

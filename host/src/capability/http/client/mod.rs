@@ -1,7 +1,7 @@
 //! HTTP to the installation's services, each of their containers by the way that is
-//! there, and to the origins that the configuration lists.
+//! there, and to what a plugin may reach beside them.
 
-mod allowed;
+mod egress;
 mod inside;
 pub mod locate;
 mod network;
@@ -16,11 +16,12 @@ use futures_util::{StreamExt, stream};
 use reqwest::{Body, Request, Url};
 use tokio::time::{Instant, timeout_at};
 
-use self::allowed::Allowed;
+use self::egress::{Resolver, System};
 use self::locate::{Directory, Replica, Route};
 use self::network::Sent;
 use self::types::{Change, Endpoint, Response};
 use crate::capability::error::{Error, Kind, Result};
+use crate::policy::Reach;
 
 /// Containers of a service that are asked at a time.
 const AT_A_TIME: usize = 8;
@@ -29,7 +30,7 @@ const MEMORY: usize = 1000;
 
 pub struct Client {
     directory: Option<Arc<dyn Directory>>,
-    allowed: Allowed,
+    resolver: Box<dyn Resolver>,
     network: reqwest::Client,
     /// By container and port.
     known: Mutex<HashMap<(String, u16), Known>>,
@@ -43,10 +44,10 @@ enum Known {
 }
 
 impl Client {
-    /// `origins` as the configuration lists them; without a `directory` there are no services.
-    pub fn new(directory: Option<Arc<dyn Directory>>, origins: &[String]) -> Result<Self> {
-        let allowed = Allowed::parse(origins)?;
-        Ok(Self { directory, allowed, network: network::client()?, known: Mutex::default() })
+    /// Without a `directory` there are no services.
+    pub fn new(directory: Option<Arc<dyn Directory>>) -> Result<Self> {
+        let (resolver, network) = (Box::new(System), network::client()?);
+        Ok(Self { directory, resolver, network, known: Mutex::default() })
     }
 
     /// Every container of a service is asked, and the worst answer is the service's: no
@@ -56,6 +57,7 @@ impl Client {
         endpoint: &Endpoint,
         path: &str,
         timeout: Duration,
+        reach: &Reach,
     ) -> Result<Response> {
         match endpoint {
             Endpoint::Service { service, port } => {
@@ -63,10 +65,10 @@ impl Client {
             }
             Endpoint::Origin(origin) => {
                 request::check(path, timeout)?;
-                let url = url(&self.allowed.find(origin)?.base(), path)?;
-                network::get(&self.network, url, Instant::now() + timeout)
-                    .await
-                    .map_err(|(_, error)| error)
+                let deadline = Instant::now() + timeout;
+                let way = egress::find(origin, reach, self.resolver.as_ref(), deadline).await?;
+                let answer = network::get(&way.network, url(&way.base, path)?, deadline).await;
+                answer.map_err(|(_, error)| error)
             }
         }
     }
@@ -99,18 +101,31 @@ impl Client {
 
     /// One request, by the first way that leads to the endpoint; never repeated once the
     /// other side may have seen it.
-    pub async fn send(&self, change: &Change) -> Result<Response> {
+    pub async fn send(&self, change: &Change, reach: &Reach) -> Result<Response> {
         request::check(&change.path, change.timeout)?;
         let (method, headers) = request::parts(change)?;
-        let mut last = None;
-        for base in self.bases(&change.endpoint).await? {
-            let mut request = Request::new(method.clone(), url(&base, &change.path)?);
+        let request = |base: &str| -> Result<Request> {
+            let mut request = Request::new(method.clone(), url(base, &change.path)?);
             *request.headers_mut() = headers.clone();
             *request.body_mut() = Some(Body::from(change.body.clone()));
-            match network::once(&self.network, request, Instant::now() + change.timeout).await {
+            Ok(request)
+        };
+        let (service, port) = match &change.endpoint {
+            Endpoint::Service { service, port } => (service, *port),
+            Endpoint::Origin(origin) => {
+                let deadline = Instant::now() + change.timeout;
+                let way = egress::find(origin, reach, self.resolver.as_ref(), deadline).await?;
+                let answer = network::once(&way.network, request(&way.base)?, deadline).await;
+                return answer.map_err(sent);
+            }
+        };
+        let mut last = None;
+        for base in self.bases(service, port).await? {
+            let deadline = Instant::now() + change.timeout;
+            match network::once(&self.network, request(&base)?, deadline).await {
                 Ok(answer) => return Ok(answer),
                 Err((Sent::No, error)) => last = Some(error),
-                Err((Sent::Perhaps, error)) => return Err(unknown(error)),
+                Err(error) => return Err(sent(error)),
             }
         }
         Err(last.unwrap_or_else(|| {
@@ -134,18 +149,10 @@ impl Client {
         Ok(replicas)
     }
 
-    async fn bases(&self, endpoint: &Endpoint) -> Result<Vec<String>> {
-        match endpoint {
-            Endpoint::Origin(origin) => Ok(vec![self.allowed.find(origin)?.base()]),
-            Endpoint::Service { service, port } => {
-                let routes = self
-                    .replicas(service, *port)
-                    .await?
-                    .into_iter()
-                    .flat_map(|replica| replica.routes);
-                Ok(routes.filter_map(|route| base(&route)).collect())
-            }
-        }
+    async fn bases(&self, service: &str, port: u16) -> Result<Vec<String>> {
+        let replicas = self.replicas(service, port).await?;
+        let routes = replicas.into_iter().flat_map(|replica| replica.routes);
+        Ok(routes.filter_map(|route| base(&route)).collect())
     }
 
     async fn ask(
@@ -256,10 +263,16 @@ fn url(base: &str, path: &str) -> Result<Url> {
         .map_err(|e| Error::invalid(format!("{base}{path} is no address")).because(e))
 }
 
-fn unknown(error: Error) -> Error {
+/// The error of a change: whether it was made is not known once it was sent.
+fn sent((sent, error): (Sent, Error)) -> Error {
+    if sent == Sent::No {
+        return error;
+    }
     let kind = if error.kind == Kind::Unavailable { Kind::TimedOut } else { error.kind };
     error.of_kind(kind).hint("the request may have been carried out: look before repeating it")
 }
 
+#[cfg(test)]
+mod egress_tests;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! One request over the network.
 
 use std::error::Error as StdError;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request, Url};
+use reqwest::{Client, ClientBuilder, Request, Url};
 use tokio::time::Instant;
 
 use super::request::{LONGEST_BODY, redirect};
@@ -22,9 +24,27 @@ pub(super) enum Sent {
     Perhaps,
 }
 
+pub(super) fn client() -> Result<Client> {
+    built(builder())
+}
+
+/// One that connects to these addresses, whatever a name would lead to now.
+pub(super) fn pinned(addresses: Vec<SocketAddr>) -> Result<Client> {
+    built(builder().dns_resolver(Pinned(addresses)))
+}
+
+struct Pinned(Vec<SocketAddr>);
+
+impl Resolve for Pinned {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
 /// Without proxies, without connections that are kept (services are being replaced),
 /// without repeats.
-pub(super) fn client() -> Result<Client> {
+fn builder() -> ClientBuilder {
     // Another part of the program may have done it before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -36,8 +56,10 @@ pub(super) fn client() -> Result<Client> {
         .pool_max_idle_per_host(0)
         .connect_timeout(CONNECT)
         .user_agent(concat!("tessallite-up/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|e| Error::failed("preparing the HTTP client").because(e))
+}
+
+fn built(builder: ClientBuilder) -> Result<Client> {
+    builder.build().map_err(|e| Error::failed("preparing the HTTP client").because(e))
 }
 
 /// GET, redirects on the same origin included.

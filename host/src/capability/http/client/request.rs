@@ -5,9 +5,9 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
-use super::allowed::Origin;
 use super::types::{Change, Response};
 use crate::capability::error::{Error, Result};
+use crate::policy::Origin;
 
 pub(super) const LONGEST_BODY: usize = 1 << 20;
 const LONGEST_PATH: usize = 8 << 10;
@@ -141,6 +141,12 @@ mod tests {
             ("https://10.0.0.1:8001/x", None),
             ("//evil/x", None),
             ("http://u@10.0.0.1:8001/x", None),
+            ("http://10.0.0.1:8001.evil/x", None),
+            ("http://[::ffff:10.0.0.1]:8001/x", None),
+            ("http://169.254.169.254:8001/latest/meta-data/", None),
+            ("http://2852039166/", None),
+            ("\\\\169.254.169.254\\x", None),
+            ("http:localhost:8001/x", Some("http://10.0.0.1:8001/a/localhost:8001/x")),
             ("file:///etc/passwd", None),
         ] {
             let answer = Response {

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub enum Endpoint {
     /// A service of the installation and its container port.
     Service { service: String, port: u16 },
-    /// `scheme://host[:port]`, as the configuration lists it.
+    /// `scheme://host[:port]`, as it is listed in what the plugin may reach.
     Origin(String),
 }
 

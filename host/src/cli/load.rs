@@ -1,0 +1,86 @@
+//! Plugins: found, measured by what is known of them, loaded.
+
+use std::sync::Arc;
+
+use super::error::{Failure, Result};
+use super::session::installed_plugins;
+use crate::contract::Description;
+use crate::engine::{Link, Nothing};
+use crate::plugin::{Binary, Caller, Demand, Lock, Runtime, Signed, Source, Trust};
+use crate::policy::{self, Grants, Policy};
+use crate::settings::Settings;
+
+/// # Errors
+/// The lock file is damaged.
+pub fn trust(settings: &Settings) -> Result<Trust> {
+    Ok(Trust {
+        lock: Lock::read_if_there(&settings.plugin_lock)?,
+        keys: settings.plugin_keys.clone(),
+        demand: Demand::NothingAgainst,
+    })
+}
+
+/// Loads a plugin and asks it what it is.
+///
+/// # Errors
+/// The plugin cannot or must not be used.
+pub async fn link(
+    runtime: &Runtime,
+    trust: &Trust,
+    settings: &Settings,
+    text: &str,
+) -> Result<Link> {
+    let found = find(runtime, text)?;
+    // Of a file that is not what was signed, nothing is even compiled.
+    trust.check_signature(&found.source, found.signed(trust))?;
+    let (source, link) = found.open(runtime, settings).await?;
+    trust.check_pin(&source, &link.description.name, &link.component.digest)?;
+    Ok(link)
+}
+
+/// # Errors
+/// There is no such plugin, or its file cannot be read.
+pub fn find(runtime: &Runtime, text: &str) -> Result<Found> {
+    let source = Source::find(text, &installed_plugins())?;
+    let binary = runtime.read(&source)?;
+    Ok(Found { source, binary, text: text.to_owned() })
+}
+
+/// A plugin's file, read. Nothing of it has been compiled or called.
+pub struct Found {
+    pub source: Source,
+    binary: Binary,
+    text: String,
+}
+
+impl Found {
+    /// Of the very bytes that are loaded.
+    pub fn signed(&self, trust: &Trust) -> Signed {
+        trust.signed(&self.source, &self.binary.bytes)
+    }
+
+    /// # Errors
+    /// The plugin cannot be used.
+    pub async fn open(self, runtime: &Runtime, settings: &Settings) -> Result<(Source, Link)> {
+        let Self { source, binary, text } = self;
+        let component = runtime.prepare(&source, binary)?;
+        let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
+        let description = component.describe(&caller).await?;
+        let policy = policy(&source, &description, settings)?;
+        let component = component.limited(policy.grants.limits());
+        Ok((source, Link { component, description, source: text, policy }))
+    }
+}
+
+/// The operator's grants for the plugin's name; a bundled procedure has some of its own
+/// where the configuration says nothing of it.
+fn policy(source: &Source, description: &Description, settings: &Settings) -> Result<Policy> {
+    let name = &description.name;
+    let grants = match (settings.grants.get(name), source) {
+        (Some(grants), _) => grants.clone(),
+        (None, Source::Bundled(bundled)) => policy::bundled(bundled).map_err(Failure::defect)?,
+        (None, Source::File(_)) => Grants::default(),
+    };
+    let requests = description.requests.iter().map(|request| request.function.as_str());
+    Ok(Policy::new(name, requests, grants))
+}

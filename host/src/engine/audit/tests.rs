@@ -1,0 +1,119 @@
+use super::*;
+
+fn call(outcome: Outcome) -> Call<'static> {
+    Call {
+        record: "call",
+        plugin: "p",
+        phase: "make-plan",
+        call: "docker.logs",
+        arguments: "00",
+        outcome,
+        us: 7,
+    }
+}
+
+/// Two sessions, the first with three calls.
+fn recorded() -> (tempfile::TempDir, PathBuf) {
+    let state = tempfile::tempdir().unwrap();
+    let audit = Audit::begin(state.path(), "r1").unwrap();
+    for outcome in [Outcome::Done, Outcome::Denied, Outcome::Failed] {
+        audit.call(&call(outcome), Durability::Buffer).unwrap();
+    }
+    let path = audit.path.clone();
+    drop(audit);
+    drop(Audit::begin(state.path(), "r2").unwrap());
+    (state, path)
+}
+
+fn damages(state: &Path) -> Vec<Option<Damage>> {
+    sessions(state).unwrap().into_iter().map(|session| session.damage).collect()
+}
+
+#[test]
+fn what_was_recorded_is_read() {
+    let (state, _) = recorded();
+    let sessions = sessions(state.path()).unwrap();
+    assert_eq!(sessions.len(), 2);
+    let first = &sessions[0];
+    assert_eq!((first.run.as_str(), first.name.as_str()), ("r1", "r1.1.jsonl"));
+    assert!(first.damage.is_none() && first.has_ended());
+    assert_eq!(first.entries.len(), 5);
+    let Record::Call { plugin, outcome, us, .. } = &first.entries[2].record else { panic!() };
+    assert_eq!((plugin.as_str(), *outcome, *us), ("p", Outcome::Denied, 7));
+    assert!(sessions[1].damage.is_none());
+}
+
+#[test]
+fn every_changed_byte_is_found() {
+    let (state, path) = recorded();
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        fs::write(&path, changed).unwrap();
+        assert!(damages(state.path())[0].is_some(), "byte {at}");
+    }
+}
+
+#[test]
+fn removed_and_moved_lines_are_found() {
+    let (state, path) = recorded();
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for removed in 0..lines.len() {
+        let mut rest = lines.clone();
+        rest.remove(removed);
+        fs::write(&path, rest.concat()).unwrap();
+        assert!(damages(state.path()).iter().any(Option::is_some), "line {removed} removed");
+    }
+    for moved in 0..lines.len() - 1 {
+        let mut others = lines.clone();
+        others.swap(moved, moved + 1);
+        fs::write(&path, others.concat()).unwrap();
+        assert!(damages(state.path())[0].is_some(), "line {moved} moved");
+    }
+    let mut twice = lines.clone();
+    twice.insert(2, lines[2]);
+    fs::write(&path, twice.concat()).unwrap();
+    assert!(damages(state.path())[0].is_some(), "a line twice");
+}
+
+#[test]
+fn a_file_that_is_gone_is_missed_by_the_next() {
+    let (state, path) = recorded();
+    fs::remove_file(path).unwrap();
+    let damage = damages(state.path())[0].clone().unwrap();
+    assert!(damage.why.contains("missing"), "{damage:?}");
+}
+
+#[test]
+fn a_file_that_was_cut_off_has_not_ended_and_the_next_one_knows() {
+    let (state, path) = recorded();
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    fs::write(&path, lines[..3].concat()).unwrap();
+    let sessions = sessions(state.path()).unwrap();
+    assert!(!sessions[0].has_ended() && sessions[0].damage.is_none());
+    assert!(sessions[1].damage.as_ref().unwrap().why.contains("end are missing"));
+}
+
+#[test]
+fn a_run_that_is_taken_up_again_gets_another_file() {
+    let (state, first) = recorded();
+    let again = Audit::begin(state.path(), "r1").unwrap();
+    assert_ne!(again.path, first);
+    let names: Vec<String> =
+        sessions(state.path()).unwrap().into_iter().map(|session| session.name).collect();
+    assert_eq!(names, ["r1.1.jsonl", "r1.2.jsonl", "r2.1.jsonl"]);
+    drop(again);
+    assert!(damages(state.path()).iter().all(Option::is_none));
+}
+
+#[test]
+fn what_cannot_be_recorded_is_an_error_from_then_on() {
+    let state = tempfile::tempdir().unwrap();
+    let audit = Audit::begin(state.path(), "r").unwrap();
+    audit.writer().file = File::open(&audit.path).unwrap();
+    assert!(audit.call(&call(Outcome::Done), Durability::Kernel).is_err());
+    assert!(audit.call(&call(Outcome::Done), Durability::Buffer).is_err());
+}

@@ -1,0 +1,48 @@
+//! The functions of the contract that a grant can name.
+
+/// Of the interface `docker`.
+pub const DOCKER: &[&str] = &[
+    "get-engine",
+    "list-services",
+    "get-service",
+    "check-health",
+    "logs",
+    "resolve",
+    "preview-pin",
+    "pull",
+    "pin",
+    "deploy",
+    "unpin",
+    "revert",
+    "stop",
+    "exec",
+];
+
+/// Those of them that change nothing.
+pub(super) const DOCKER_READS: &[&str] = &[
+    "get-engine",
+    "list-services",
+    "get-service",
+    "check-health",
+    "logs",
+    "resolve",
+    "preview-pin",
+];
+
+/// Of the interface `gcloud`.
+pub const GCLOUD: &[&str] = &[
+    "list-services",
+    "list-backups",
+    "resolve",
+    "deploy",
+    "route",
+    "create-backup",
+    "restore-backup",
+];
+
+/// Of the interface `sql`: what `read` grants.
+pub const SQL_READS: &[&str] =
+    &["get-database", "query", "get-dump-target", "list-backups", "compare"];
+
+/// Of the interface `http`: those of `send`; `get` is GET.
+pub(super) const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
