@@ -4,6 +4,7 @@
 
 pub mod capability;
 pub mod cli;
+pub mod confine;
 pub mod contract;
 pub mod engine;
 pub mod files;

@@ -8,7 +8,7 @@ mod release;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use file::{File, SecretText};
+pub use file::{Confine, File, Mode, SecretText};
 pub use release::Release;
 
 use crate::policy::Grants;
@@ -70,6 +70,7 @@ pub struct Flags {
     pub recipients: Vec<String>,
     pub identity: Option<PathBuf>,
     pub state: Option<PathBuf>,
+    pub locked: bool,
     /// Plugin settings, `KEY=VALUE`.
     pub set: Vec<String>,
     /// Plugin settings that have a flag of their own.
@@ -94,6 +95,7 @@ pub struct Settings {
     /// The file with the age identity that opens them.
     pub identity: Option<PathBuf>,
     pub state_dir: PathBuf,
+    pub confine: Confine,
     /// For the plugins.
     pub settings: BTreeMap<String, String>,
     /// What plugins may do, by their names.
@@ -106,9 +108,19 @@ pub struct Settings {
     pub plugin_keys: Vec<PublicKey>,
     /// Whose signatures of plans count.
     pub operator_keys: Vec<PublicKey>,
+    /// How many operators have to approve a plan, where that is said.
+    approvals: Option<u32>,
+    /// Only approved plans, only plugins that are pinned and signed, no questions.
+    pub locked: bool,
 }
 
 impl Settings {
+    /// How many approvals a plan's file needs.
+    pub fn approvals(&self) -> usize {
+        let wanted = self.approvals.unwrap_or(u32::from(self.locked));
+        usize::try_from(wanted).unwrap_or(usize::MAX)
+    }
+
     /// # Errors
     /// A file that cannot be read or is not valid; values that contradict each other.
     pub fn resolve(flags: Flags) -> Result<Self> {
@@ -119,9 +131,11 @@ impl Settings {
                 project_dir.display()
             )));
         }
-        let file = match &flags.config {
-            Some(path) => File::read(path)?,
-            None => File::read_if_there(&project_dir.join(CONFIG_FILE))?,
+        let of_project = project_dir.join(CONFIG_FILE);
+        // Another configuration does not unlock a project that says that it is locked.
+        let (file, is_locked_by_project) = match &flags.config {
+            Some(path) => (File::read(path)?, File::read_if_there(&of_project)?.locked),
+            None => (File::read_if_there(&of_project)?, false),
         };
         // Paths in the file are meant from where the file is.
         let config_dir = flags.config.as_deref().and_then(Path::parent).unwrap_or(&project_dir);
@@ -148,6 +162,10 @@ impl Settings {
         }
         settings
             .extend(flags.named.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let is_locked = flags.locked || file.locked || is_locked_by_project;
+        if is_locked && file.trust.approvals == Some(0) {
+            return Err(Error::Invalid("locked, a plan needs one approval at least".into()));
+        }
         let version = agree("version", flags.to.or(file.to.clone()), release.version.clone())?;
         let migration = flags.expect_migration.or(file.expect_migration.clone());
         let migration = agree("migration", migration, release.migration.clone())?;
@@ -165,11 +183,17 @@ impl Settings {
             recipients: or(flags.recipients, file.backup.recipients),
             identity,
             state_dir,
+            confine: Confine {
+                write: paths(Vec::new(), file.confine.write, config_dir)?,
+                ..file.confine
+            },
             settings,
             grants: file.plugins.into_iter().map(|(name, of)| (name, of.allow)).collect(),
             connections: file.sql.connections,
             plugin_lock: absolute(config_dir.join(LOCK_FILE))?,
             plugin_keys: keys("plugin-keys", &file.trust.plugin_keys)?,
+            approvals: file.trust.approvals,
+            locked: is_locked,
             operator_keys: keys("operator-keys", &file.trust.operator_keys)?,
             project_dir,
         })
@@ -321,6 +345,29 @@ mod tests {
         let settings = resolve("", Flags::default()).unwrap();
         assert!(settings.backup_dir.starts_with(&settings.project_dir));
         assert_eq!(settings.state_dir.file_name().unwrap(), ".tessallite-up");
+    }
+
+    #[test]
+    fn no_flag_unlocks_what_the_project_has_locked() {
+        assert!(!resolve("", Flags::default()).unwrap().locked);
+        assert!(resolve("locked = true", Flags::default()).unwrap().locked);
+        let flags = Flags { locked: true, ..Flags::default() };
+        assert!(resolve("locked = false", flags).unwrap().locked);
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("other.toml");
+        std::fs::write(&other, "locked = false").unwrap();
+        let flags = Flags { config: Some(other), ..Flags::default() };
+        assert!(resolve("locked = true", flags).unwrap().locked);
+    }
+
+    #[test]
+    fn a_locked_plan_needs_an_approval_and_more_where_that_is_said() {
+        let approvals = |config: &str| resolve(config, Flags::default()).unwrap().approvals();
+        assert_eq!(approvals(""), 0);
+        assert_eq!(approvals("locked = true"), 1);
+        assert_eq!(approvals("locked = true\n[trust]\napprovals = 2"), 2);
+        assert_eq!(approvals("[trust]\napprovals = 2"), 2);
+        assert!(resolve("locked = true\n[trust]\napprovals = 0", Flags::default()).is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "capability",
+            "confine",
             "contract",
             "engine",
             "files",
@@ -27,13 +28,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("engine", &["capability", "contract", "files", "plugin", "policy", "report", "text"]),
     ("plugin", &["capability", "contract", "files", "policy", "signature", "text"]),
-    ("report", &["capability", "text"]),
+    ("report", &["capability", "confine", "text"]),
     ("settings", &["contract", "policy", "signature"]),
-    ("capability", &["contract", "files", "policy", "text"]),
+    ("capability", &["confine", "contract", "files", "policy", "text"]),
     ("policy", &["contract", "text"]),
     ("contract", &["capability"]),
     ("signature", &["files", "text"]),
     ("files", &[]),
+    ("confine", &[]),
     ("text", &[]),
 ];
 
@@ -93,6 +95,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("toml", &["settings/", "plugin/lock.rs", "policy/"]),
     ("crc32fast", &["engine/journal.rs", "plugin/cache.rs"]),
     ("age", &["capability/sql/dump/seal.rs"]),
+    ("landlock", &["confine.rs"]),
 ];
 
 /// A file of the crate and the paths that it names.

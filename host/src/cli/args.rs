@@ -34,6 +34,10 @@ pub struct Args {
 pub enum Command {
     /// Make the plan and show it; change nothing
     Plan(Plan),
+    /// Approve a plan's file with an operator's key
+    Approve(Approve),
+    /// Carry out a plan from its file: the very one that was approved
+    Apply(Apply),
     /// Go on with a run that was cut off or failed
     Resume(Resume),
     /// Go back to what was before a run
@@ -87,6 +91,9 @@ pub struct Global {
     /// Where runs are recorded [default: .tessallite-up in the project]
     #[arg(long, global = true, value_name = "DIR", env = "TESSALLITE_UP_STATE")]
     state: Option<PathBuf>,
+    /// Only approved plans, only plugins that are pinned and signed, no questions
+    #[arg(long, global = true, action = ArgAction::SetTrue, env = "TESSALLITE_UP_LOCKED")]
+    locked: bool,
     /// How to show things
     #[arg(long, global = true, value_enum, default_value_t = Output::Human, env = "TESSALLITE_UP_OUTPUT")]
     pub output: Output,
@@ -266,6 +273,33 @@ pub struct Plan {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct Approve {
+    /// The plan's file; the approval stands beside it, as PLAN.KEY.minisig
+    pub plan: PathBuf,
+    /// The operator's secret key
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    #[command(flatten)]
+    pub password: super::plugin::args::Password,
+    /// Do not ask
+    #[arg(long, short = 'y', action = ArgAction::SetTrue)]
+    pub yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Apply {
+    /// The plan's file
+    pub plan: PathBuf,
+    #[command(flatten)]
+    pub consent: Consent,
+    /// What to do when it fails after it has changed the installation
+    #[arg(long, value_enum, default_value_t = OnFailure::Rollback, value_name = "WHAT")]
+    pub on_failure: OnFailure,
+    #[command(flatten)]
+    pub backups: Backups,
+}
+
+#[derive(Debug, clap::Args)]
 pub struct PolicyArgs {
     #[command(subcommand)]
     pub command: PolicyCommand,
@@ -356,6 +390,7 @@ impl Global {
             profiles: self.profiles.clone(),
             env_files: self.env_files.clone(),
             state: self.state.clone(),
+            locked: self.locked,
             ..Flags::default()
         }
     }
@@ -414,6 +449,15 @@ mod tests {
         let line = ["tessallite-up", "--to", "1.5.0", "plan"];
         let error = Args::parse_from_line(line.map(Into::into)).unwrap_err();
         assert!(error.to_string().contains("tessallite-up plan --to"), "{error}");
+    }
+
+    #[test]
+    fn flags_of_the_backups_go_behind_their_command() {
+        for flag in [["--backup-dir", "/x"], ["--recipient", "age1"], ["--set", "a=b"]] {
+            let line = ["tessallite-up", "backup", "list"].into_iter().chain(flag);
+            let args = Args::parse_from_line(line.map(Into::into)).unwrap();
+            assert!(args.command.is_some(), "{flag:?}");
+        }
     }
 
     #[test]

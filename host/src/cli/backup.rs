@@ -22,6 +22,14 @@ const CONNECTION: &str = "internal";
 /// Seconds: a run that is at work is told of at once.
 const NO_WAIT: u32 = 0;
 
+/// Whether nobody has to be asked.
+pub fn is_confirmed(backup: &args::Backup) -> bool {
+    match &backup.command {
+        args::Command::Restore(restore) => restore.consent.yes,
+        _ => true,
+    }
+}
+
 pub async fn run(global: &Global, args: &Backup) -> Result<u8> {
     let settings = Settings::resolve(args.place.flags(global))?;
     let show = Show { output: global.output };

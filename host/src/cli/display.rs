@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::args::Output;
 use crate::capability::conduct::Level;
+use crate::confine;
 use crate::engine::Operator;
 use crate::report::event::{PlanView, Summary};
 use crate::report::{self, Background, Event, Json, Lines, Live, Reporter, table};
@@ -77,6 +78,12 @@ impl Display {
             self.reporter.report(&Event::PlanMade { plan: plan.clone() });
         }
         self.show(|| table::rollback(plan, width(), colour()));
+    }
+
+    /// How this process is confined.
+    pub fn confinement(&self, status: &confine::Status) {
+        self.reporter.report(&Event::Confinement { confinement: status.clone() });
+        self.show(|| table::confinement(status, width(), colour()));
     }
 
     pub fn say(&self, text: &str) {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::exit_code;
 use crate::capability::{self, Kind};
 use crate::text::printable;
-use crate::{engine, plugin, settings, signature};
+use crate::{confine, engine, plugin, settings, signature};
 
 #[derive(Debug)]
 pub struct Failure {
@@ -26,6 +26,10 @@ impl Failure {
         Self { code: exit_code::REFUSED, text: text.into(), hint: None }
     }
 
+    pub fn denied(text: impl Into<String>) -> Self {
+        Self { code: exit_code::DENIED, text: text.into(), hint: None }
+    }
+
     pub fn defect(text: impl Into<String>) -> Self {
         Self { code: exit_code::DEFECT, text: text.into(), hint: None }
     }
@@ -41,6 +45,11 @@ impl Failure {
         let mut message = format!("error: {}\n", printable(&self.text));
         if let Some(hint) = &self.hint {
             let _ = writeln!(message, "hint: {}", printable(hint));
+        }
+        // It may be denied by the system, or by this process to itself.
+        let is_denied = self.text.to_ascii_lowercase().contains("permission denied");
+        if let Some(hint) = confine::status().filter(|_| is_denied).and_then(|s| s.hint()) {
+            let _ = writeln!(message, "hint: {}", printable(&hint));
         }
         message
     }

@@ -16,7 +16,10 @@ pub fn trust(settings: &Settings) -> Result<Trust> {
     Ok(Trust {
         lock: Lock::read_if_there(&settings.plugin_lock)?,
         keys: settings.plugin_keys.clone(),
-        demand: Demand::NothingAgainst,
+        demand: match settings.locked {
+            true => Demand::EverythingFor,
+            false => Demand::NothingAgainst,
+        },
     })
 }
 
@@ -35,7 +38,22 @@ pub async fn link(
     trust.check_signature(&found.source, found.signed(trust))?;
     let (source, link) = found.open(runtime, settings).await?;
     trust.check_pin(&source, &link.description.name, &link.component.digest)?;
+    check_imports(&source, &link, settings)?;
     Ok(link)
+}
+
+/// What a plugin imports beside the contract traps when it is called. Locked, a plugin that
+/// is not part of the program may not even mention it.
+fn check_imports(source: &Source, link: &Link, settings: &Settings) -> Result<()> {
+    let is_bundled = matches!(source, Source::Bundled(_));
+    let foreign: Vec<&str> = link.component.foreign_imports().collect();
+    if !settings.locked || is_bundled || foreign.is_empty() {
+        return Ok(());
+    }
+    let name = &link.description.name;
+    Err(Failure::denied(format!("locked: the plugin {name} imports {}", foreign.join(", "))).hint(
+        "built for wasm32-unknown-unknown, a plugin imports the contract alone: plugins/README.md",
+    ))
 }
 
 /// # Errors

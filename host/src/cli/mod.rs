@@ -1,9 +1,13 @@
 //! The command line.
 
+mod apply;
+mod approval;
+mod approve;
 mod args;
 mod audit;
 mod backup;
 mod completions;
+mod confinement;
 mod display;
 mod doctor;
 mod error;
@@ -12,6 +16,7 @@ mod history;
 mod interrupt;
 mod key;
 mod load;
+mod lockdown;
 mod plan;
 mod plugin;
 mod policy;
@@ -56,6 +61,10 @@ fn run(args: Args) -> Result<u8> {
     if let Some(Command::Completions(completions)) = command {
         return Ok(completions::run(&completions));
     }
+    let settings = confinement::begin(command.as_ref(), &upgrade, &global)?;
+    if let Some(settings) = settings {
+        lockdown::check(&settings, command.as_ref(), &upgrade)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -74,6 +83,8 @@ fn run(args: Args) -> Result<u8> {
             Some(Command::Status) => status::run(&global).await,
             Some(Command::SupportBundle(command)) => support_bundle::run(&global, &command).await,
             Some(Command::Unlock(command)) => unlock::run(&global, &command).await,
+            Some(Command::Approve(command)) => approve::run(&global, &command),
+            Some(Command::Apply(command)) => apply::run(&global, &command).await,
             Some(Command::Policy(command)) => policy::run(&global, &command).await,
             Some(Command::Audit(command)) => audit::run(&global, &command),
             Some(Command::Plugin(command)) => plugin::run(&global, &command).await,

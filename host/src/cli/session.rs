@@ -15,27 +15,30 @@ use crate::settings::{SecretText, Settings};
 
 /// The plugin for a Compose project, where none is named.
 const FOR_COMPOSE: &str = "compose";
+/// The program's own directory below those of the user.
+const OWN: &str = "tessallite-up";
 
 /// # Errors
 /// The runtime cannot be set up.
 pub fn runtime() -> Result<Runtime> {
-    Ok(Runtime::new(
-        user_dir("XDG_CACHE_HOME", ".cache").map(|dir| dir.join("components")),
-        Limits::default(),
-    )?)
+    Ok(Runtime::new(cache(), Limits::default())?)
+}
+
+/// Where compiled plugins are kept.
+pub fn cache() -> Option<PathBuf> {
+    Some(user_dir("XDG_CACHE_HOME", ".cache")?.join(OWN).join("components"))
 }
 
 /// Where the operator keeps plugins: `NAME.wasm`.
 pub fn installed_plugins() -> PathBuf {
     let data = user_dir("XDG_DATA_HOME", ".local/share");
-    data.map_or_else(|| PathBuf::from("/nonexistent"), |dir| dir.join("plugins"))
+    data.map_or_else(|| PathBuf::from("/nonexistent"), |dir| dir.join(OWN).join("plugins"))
 }
 
-/// The program's own directory below one of the user's.
-fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
+/// One of the user's directories.
+pub fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
     let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    let base = path(variable).or_else(|| Some(path("HOME")?.join(below_home)))?;
-    Some(base.join("tessallite-up"))
+    path(variable).or_else(|| Some(path("HOME")?.join(below_home)))
 }
 
 pub fn target(settings: &Settings) -> Target {
@@ -69,12 +72,19 @@ impl Session {
     /// # Errors
     /// A plugin cannot be used, or there is no engine.
     pub async fn open(settings: &Settings) -> Result<Self> {
+        Self::open_for(settings, &new_run()).await
+    }
+
+    /// For a run that has its name already.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_for(settings: &Settings, run: &str) -> Result<Self> {
         let links = links(settings).await?;
         check_first(&links)?;
         let installation = Installation::connect(target(settings)).await?;
-        let run = new_run();
-        let audit = Arc::new(Audit::begin(&settings.state_dir, &run)?);
-        Ok(Self { links, installation, run, audit })
+        let audit = Arc::new(Audit::begin(&settings.state_dir, run)?);
+        Ok(Self { links, installation, run: run.to_owned(), audit })
     }
 
     /// The smallest grants that the plan takes.
@@ -92,9 +102,22 @@ impl Session {
     /// # Errors
     /// Why there is no plan.
     pub async fn prepare(self, settings: &Settings, display: &Display) -> Result<Option<Prepared>> {
-        let Self { links, installation, run, audit } = self;
-        let state_dir = settings.state_dir.clone();
-        let (request, reporter) = (request(settings, run), display.reporter());
+        let request = request(settings, self.run.clone());
+        self.prepare_as(request, settings, display).await
+    }
+
+    /// As [`Session::prepare`], for a request that was made before.
+    ///
+    /// # Errors
+    /// Why there is no plan.
+    pub async fn prepare_as(
+        self,
+        request: Request,
+        settings: &Settings,
+        display: &Display,
+    ) -> Result<Option<Prepared>> {
+        let Self { links, installation, audit, .. } = self;
+        let (state_dir, reporter) = (settings.state_dir.clone(), display.reporter());
         match engine::prepare(installation, links, request, state_dir, reporter, audit).await {
             Ok(prepared) => Ok(Some(prepared)),
             Err(engine::Error::NothingToDo(why)) => {

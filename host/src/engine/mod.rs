@@ -2,6 +2,7 @@
 //!
 //! [`prepare`] makes the plan and changes nothing; [`Prepared::run`] carries it out.
 
+pub mod approved;
 pub mod audit;
 mod by_hand;
 mod chain;
@@ -29,6 +30,7 @@ pub mod support;
 mod watch;
 mod way_back;
 
+pub use crate::capability::docker::files_of;
 pub use crate::capability::sql::dump_path;
 pub use audit::Audit;
 pub use chain::Link;

@@ -10,6 +10,7 @@ use super::journal::{self, Journal, Record};
 use super::plan::{FORMAT, Plan};
 use super::progress::Progress;
 use super::{Error, Result};
+use crate::capability::docker::FormerFiles;
 use crate::files::write_whole;
 use crate::text::hex;
 
@@ -19,6 +20,13 @@ pub const JOURNAL: &str = "journal.jsonl";
 /// Where a run is recorded.
 pub fn directory(state_dir: &Path, run: &str) -> PathBuf {
     state_dir.join("runs").join(run)
+}
+
+/// The project's files that a run has replaced; what is wrong with their record is not told
+/// here.
+pub fn replaced_files(state_dir: &Path, run: &str) -> Vec<PathBuf> {
+    let kept = FormerFiles::new(state_dir.join("runs")).list(run).unwrap_or_default();
+    kept.into_iter().map(|(path, _)| path).collect()
 }
 
 /// Writes the plan and begins the journal.

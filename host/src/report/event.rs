@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::capability::GateState;
 use crate::capability::conduct::Level;
 use crate::capability::sql::types::TableChange;
+use crate::confine;
 
 /// Of the events as a whole; a field added does not change it, a field removed or
 /// changed does.
@@ -141,6 +142,10 @@ pub enum Event {
     /// The plan is complete; nothing is approved yet.
     PlanMade {
         plan: PlanView,
+    },
+    /// How this process is confined.
+    Confinement {
+        confinement: confine::Status,
     },
     /// The installation is where the request wants it: there is no plan and no run.
     NothingToDo {

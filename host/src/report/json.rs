@@ -5,6 +5,7 @@
 //!
 //! | `event` | further fields |
 //! |---|---|
+//! | `confinement` | (of `doctor`) `confinement`: `abi` (null: no Landlock), `files`, `tcp`, `no_new_privileges` (each with `state`: `active`, `partly` or `absent`, and `why`), `write` (paths) |
 //! | `plan_made` | `plan`: `run`, `project`, `services` (changes), `steps` (`id`, `title`, `plugin`, `effects`: texts), `rollback` (steps), `notes` |
 //! | `run_started` | |
 //! | `step_started` | `step` (its id), `title`, `number` (from 1), `of` |

@@ -120,7 +120,7 @@ fn told(event: &Event) -> Vec<String> {
     match event {
         Event::PlanMade { plan } => vec![planned(plan)],
         // The command says it, as its result.
-        Event::NothingToDo { .. } => vec![],
+        Event::Confinement { .. } | Event::NothingToDo { .. } => vec![],
         Event::RunStarted { run } => vec![format!("run {run} started")],
         Event::StepStarted { title, number, of, .. } => {
             vec![format!("step {number} of {of}: {title}")]

@@ -1,6 +1,7 @@
 //! What is shown whole: the plan before the question, and the end of a run.
 
 mod closing;
+mod confinement;
 mod diagnosis;
 mod writes;
 
@@ -8,6 +9,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use console::measure_text_width;
 
 pub use closing::summary;
+pub use confinement::confinement;
 pub use diagnosis::diagnosis;
 pub use writes::writes;
 

@@ -17,12 +17,17 @@ pub struct File {
     /// What is said of each plugin, by its name.
     #[serde(default)]
     pub plugins: BTreeMap<String, OfPlugin>,
+    /// Only approved plans, only plugins that are pinned and signed, no questions.
+    #[serde(default)]
+    pub locked: bool,
     pub to: Option<String>,
     pub release: Option<PathBuf>,
     pub expect_migration: Option<String>,
     pub backup_dir: Option<PathBuf>,
     #[serde(default)]
     pub backup: Backup,
+    #[serde(default)]
+    pub confine: Confine,
     pub state: Option<PathBuf>,
     /// The Compose files.
     #[serde(default)]
@@ -60,6 +65,28 @@ pub struct Backup {
     pub identity: Option<PathBuf>,
 }
 
+/// What this process may reach.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confine {
+    #[serde(default)]
+    pub mode: Mode,
+    /// Where it may write, beside what it knows of.
+    #[serde(default)]
+    pub write: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// As far as the kernel can; locked, it has to be whole.
+    #[default]
+    On,
+    /// As far as the kernel can, also locked.
+    BestEffort,
+    Off,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sql {
@@ -75,6 +102,8 @@ pub struct Trust {
     pub plugin_keys: Vec<String>,
     #[serde(default)]
     pub operator_keys: Vec<String>,
+    /// How many operators have to approve a plan.
+    pub approvals: Option<u32>,
 }
 
 /// Contains a password, and is never shown.

@@ -43,6 +43,12 @@ pub fn read(path: &Path) -> Result<String> {
     }
 }
 
+/// The ID of the key that a signature says it was made with, as minisign prints it.
+pub fn key_id(signature: &str) -> Option<String> {
+    let (_, id) = signature.lines().nth(1).and_then(public::head)?;
+    Some(public::printed(id))
+}
+
 /// Finds the key that has signed these bytes.
 ///
 /// # Errors

@@ -10,3 +10,4 @@ mod rewrite;
 pub mod types;
 
 pub use former::FormerFiles;
+pub use pin::files_of;

@@ -2,15 +2,30 @@
 //! and what the rewriting makes of that.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use super::client::Client;
+use super::client::{Client, files};
 use super::former::FormerFiles;
 use super::rewrite::{self, Edit, Sources};
+use super::types::Location;
 use crate::capability::{Error, Result};
 use crate::contract::docker::{ImageChange, PinChange};
 
 /// Compose sets it for interpolation where nobody else does.
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
+
+/// The files of the project that a pin may write to, as far as they are known without asking
+/// `docker compose`; what is wrong with them is not told here.
+pub fn files_of(location: &Location) -> Vec<PathBuf> {
+    let (compose, env) =
+        (files::in_effect(location).unwrap_or_default(), files::env_files(location));
+    match Sources::read(&files::project_dir(location), &compose, &env, &environment()) {
+        Ok(Sources { compose, related, env, .. }) => {
+            [compose, related, env].into_iter().flatten().map(|file| file.path).collect()
+        }
+        Err(_) => [compose, env].concat(),
+    }
+}
 
 /// What a pin would write: the lines for the operator.
 pub(super) async fn preview(client: &Client, change: PinChange) -> Result<Vec<String>> {
@@ -69,9 +84,7 @@ async fn plan(client: &Client, images: Vec<ImageChange>) -> Result<Vec<Edit>> {
     let directory = client.project_dir();
     let compose = client.files()?;
     let env = client.env_files();
-    let mut variables: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let mut variables = environment();
     if !variables.contains_key(PROJECT_NAME) {
         variables.insert(PROJECT_NAME.to_owned(), client.engine().await?.project);
     }
@@ -81,6 +94,13 @@ async fn plan(client: &Client, images: Vec<ImageChange>) -> Result<Vec<Edit>> {
         rewrite::plan(&sources, &variables, &changes)
     })
     .await
+}
+
+/// Of this process, where Compose interpolates from first.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 async fn blocking<T: Send + 'static>(

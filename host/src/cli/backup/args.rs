@@ -33,19 +33,39 @@ pub enum Command {
     Prune(Prune),
 }
 
+/// As of the upgrade, under other names: what is global to `backup` would be taken for the
+/// upgrade's own otherwise.
 #[derive(Debug, clap::Args)]
 pub struct Place {
     /// Where backups are kept [default: backups in the state directory]
-    #[arg(long, global = true, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
+    #[arg(
+        id = "of_backups_dir",
+        long = "backup-dir",
+        global = true,
+        value_name = "DIR",
+        env = "TESSALLITE_UP_BACKUP_DIR"
+    )]
     backup_dir: Option<PathBuf>,
     /// Encrypt backups with age to this recipient; may be repeated
-    #[arg(long = "recipient", global = true, value_name = "AGE", env = "TESSALLITE_UP_RECIPIENT")]
+    #[arg(
+        id = "of_backups_recipients",
+        long = "recipient",
+        global = true,
+        value_name = "AGE",
+        env = "TESSALLITE_UP_RECIPIENT"
+    )]
     recipients: Vec<String>,
     /// The age identity that opens encrypted backups
-    #[arg(long, global = true, value_name = "FILE", env = "TESSALLITE_UP_IDENTITY")]
+    #[arg(
+        id = "of_backups_identity",
+        long = "identity",
+        global = true,
+        value_name = "FILE",
+        env = "TESSALLITE_UP_IDENTITY"
+    )]
     identity: Option<PathBuf>,
     /// A setting of the installation, such as database-service; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(id = "of_backups_set", long = "set", global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
 

@@ -22,7 +22,7 @@ const MOST_FILES: usize = 100;
 /// The files of the project, in the order in which Compose merges them.
 ///
 /// Errors: `Invalid` when there is no Compose file.
-pub(super) fn in_effect(location: &Location) -> Result<Vec<PathBuf>> {
+pub(in super::super) fn in_effect(location: &Location) -> Result<Vec<PathBuf>> {
     let here = &here(location);
     if !location.files.is_empty() {
         return Ok(location.files.iter().map(|file| here.join(file)).collect());
@@ -47,7 +47,7 @@ pub(super) fn with_includes(files: Vec<PathBuf>) -> Vec<PathBuf> {
 }
 
 /// Where Compose starts from with relative paths: the directory of the first file.
-pub(super) fn project_dir(location: &Location) -> PathBuf {
+pub(in super::super) fn project_dir(location: &Location) -> PathBuf {
     let files = in_effect(location).unwrap_or_default();
     let directory = files.first().and_then(|file| file.parent()).map(Path::to_owned);
     directory.unwrap_or_else(|| here(location))
@@ -55,7 +55,7 @@ pub(super) fn project_dir(location: &Location) -> PathBuf {
 
 /// The env files that are there, of those that Compose interpolates from; later ones
 /// win.
-pub(super) fn env_files(location: &Location) -> Vec<PathBuf> {
+pub(in super::super) fn env_files(location: &Location) -> Vec<PathBuf> {
     let files = named_env_files(location);
     let mut files = files.unwrap_or_else(|| vec![project_dir(location).join(".env")]);
     files.retain(|file| file.is_file());

@@ -13,7 +13,7 @@ mod endpoint;
 mod engine;
 mod exec;
 mod failure;
-mod files;
+pub(super) mod files;
 mod health;
 mod images;
 mod mark;

@@ -10,6 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, Gid, Mode, StatxAttributes, StatxFlags, U
 use rustix::io::Errno;
 
 use crate::capability::error::{Error, Kind, Result};
+use crate::confine;
 
 use super::Edit;
 
@@ -51,6 +52,7 @@ pub fn writable(paths: &[PathBuf]) -> Result<()> {
         may_write(&directory, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| {
             cannot("replacing", path, &errno.into()).because(io::Error::from(errno))
         })?;
+        is_permitted(confine::status(), path, &directory)?;
         let file = directory.join(name);
         may_write(&file, Access::WRITE_OK).map_err(|errno| {
             cannot("writing", path, &errno.into()).because(io::Error::from(errno))
@@ -60,6 +62,22 @@ pub fn writable(paths: &[PathBuf]) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// The system's own check does not know how this process is confined.
+pub(super) fn is_permitted(
+    status: Option<&confine::Status>,
+    path: &Path,
+    directory: &Path,
+) -> Result<()> {
+    match status.filter(|status| !status.permits(directory)) {
+        None => Ok(()),
+        Some(status) => {
+            let why = "this program has confined itself, and may not write there";
+            let error = Error::failed(format!("replacing {} failed: {why}", path.display()));
+            Err(error.hint(status.hint().unwrap_or_default()))
+        }
+    }
 }
 
 fn may_write(path: &Path, access: Access) -> Result<(), Errno> {

@@ -4,7 +4,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
+
 use crate::capability::error::Kind;
+use crate::confine::{Held, Status};
 
 use super::{Edit, apply, undo, writable};
 
@@ -17,7 +20,7 @@ fn edit(path: &Path, before: &str, after: &str) -> Edit {
     }
 }
 
-fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+fn directory(files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         std::fs::write(directory.path().join(name), text).unwrap();
@@ -85,6 +88,25 @@ fn a_file_that_has_changed_is_a_conflict_and_nothing_is_written() {
     let error = apply(&[edit(&a, "1", "2"), edit(&b, "1", "2")]).unwrap_err();
     assert_eq!(error.kind, Kind::Conflict);
     assert_eq!((read(&a), read(&b)), ("1".into(), "changed".into()));
+}
+
+#[test]
+fn where_this_process_may_not_write_nothing_is_begun() {
+    let (inside, outside) = (directory(&[("a", "1")]), directory(&[("a", "1")]));
+    let status = Status {
+        files: Held::Active,
+        write: vec![inside.path().canonicalize().unwrap()],
+        ..Status::absent("not tested")
+    };
+    let check = |status: Option<&Status>, place: &TempDir| {
+        super::disk::is_permitted(status, &place.path().join("a"), place.path())
+    };
+    check(None, &outside).unwrap();
+    check(Some(&Status::absent("no Landlock")), &outside).unwrap();
+    check(Some(&status), &inside).unwrap();
+    let error = check(Some(&status), &outside).unwrap_err();
+    assert!(error.message.contains("confined itself"), "{error}");
+    assert!(error.hint.as_ref().unwrap().contains("[confine] write"));
 }
 
 #[test]
