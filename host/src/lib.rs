@@ -8,6 +8,9 @@ pub mod confine;
 pub mod contract;
 pub mod engine;
 pub mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod plugin;
 pub mod policy;
 pub mod report;

@@ -275,6 +275,7 @@ mod tests {
             "to = [\"x\\\"s3cret\\\"\"]\nprofiles = \"x\\\"s3cret\\\"\"".to_owned(),
             format!("to = {{ a = \"{dsn}\" }}"),
             format!("state = \"ok\"\nprofiles = \"{dsn}\""),
+            format!("[sql]\n\"{dsn}\" = \"reports\""),
         ] {
             let error = resolve(&config, Flags::default()).unwrap_err();
             let text = format!("{error} {} {error:?}", error.source().unwrap());

@@ -37,6 +37,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("confine", &[]),
     ("text", &[]),
+    // The fuzz targets; not in the program.
+    ("fuzzing", &["capability", "contract", "engine", "plugin", "settings", "text"]),
 ];
 
 /// Of these modules, only this much may be used by those.
@@ -66,7 +68,7 @@ const CAPABILITIES: [&str; 5] = ["docker", "gcloud", "host", "http", "sql"];
 const CRATES: &[(&str, &[&str])] = &[
     ("bollard", &["capability/docker/client/"]),
     ("docker_credential", &["capability/docker/client/"]),
-    ("saphyr", &["capability/docker/"]),
+    ("saphyr", &["capability/docker/", "fuzzing/"]),
     ("tokio_postgres", &["capability/sql/client/"]),
     ("tokio_rustls", &["capability/sql/client/"]),
     ("zstd", &["capability/sql/dump/", "engine/support/archive.rs"]),
@@ -92,7 +94,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["report/live"]),
     ("comfy_table", &["report/table"]),
     ("console", &["report/"]),
-    ("toml", &["settings/", "plugin/lock.rs", "policy/"]),
+    ("toml", &["fuzzing/", "plugin/lock.rs", "policy/", "settings/"]),
     ("crc32fast", &["engine/journal.rs", "plugin/cache.rs"]),
     ("age", &["capability/sql/dump/seal.rs"]),
     ("landlock", &["confine.rs"]),

@@ -173,10 +173,8 @@ impl Journal {
     fn append(&mut self, record: &Record) -> Result<()> {
         let failed = |source: io::Error| Error::Write { path: self.path.clone(), source };
         let data = serde_json::value::to_raw_value(record).map_err(|e| failed(e.into()))?;
-        let (seq, at) = (self.seq, jiff::Timestamp::now());
-        let line = Line { seq, at, crc: checksum(seq, at, data.get()), data: &data };
-        let mut text = serde_json::to_vec(&line).map_err(|e| failed(e.into()))?;
-        text.push(b'\n');
+        let at = jiff::Timestamp::now();
+        let text = line(self.seq, at, &data).map_err(|e| failed(e.into()))?;
         self.file.write_all(&text).and_then(|()| self.file.sync_data()).map_err(failed)?;
         self.seq += 1;
         Ok(())
@@ -237,7 +235,19 @@ fn reserve(file: &File) -> io::Result<()> {
     }
 }
 
-fn parse(text: &[u8]) -> Result<Vec<Entry>, (usize, &'static str)> {
+/// A record as it stands in the file.
+pub(crate) fn line(
+    seq: u64,
+    at: jiff::Timestamp,
+    data: &serde_json::value::RawValue,
+) -> serde_json::Result<Vec<u8>> {
+    let line = Line { seq, at, crc: checksum(seq, at, data.get()), data };
+    let mut text = serde_json::to_vec(&line)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+pub(crate) fn parse(text: &[u8]) -> Result<Vec<Entry>, (usize, &'static str)> {
     let mut entries = Vec::new();
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     while let Some((number, line)) = lines.next() {

@@ -159,9 +159,22 @@ pub(super) fn check_steps(steps: &[PlannedStep]) -> Result<(), String> {
                     one_line(&effect.summary())
                 ));
             }
+            if !is_written_whole(effect) {
+                return Err(format!(
+                    "the step {id:?} declares what the plan's file cannot hold, such as a number \
+                     that is none: {}",
+                    one_line(&effect.summary())
+                ));
+            }
         }
     }
     Ok(())
+}
+
+/// A run that is taken up again has its effects from the plan's file.
+fn is_written_whole(effect: &Effect) -> bool {
+    let text = serde_json::to_string(effect);
+    text.is_ok_and(|text| serde_json::from_str(&text).is_ok_and(|read: Effect| read == *effect))
 }
 
 pub(super) fn check_notes(notes: &[String]) -> Result<(), String> {
@@ -199,6 +212,26 @@ mod tests {
         let many: Vec<_> = (0..=MOST_STEPS).map(|n| step(&n.to_string())).collect();
         assert!(check_steps(&many).is_err());
         assert!(check_steps(&many[1..]).is_ok());
+    }
+
+    #[test]
+    fn an_effect_is_one_that_can_be_written_and_read_again() {
+        use crate::contract::sql::{ExecuteChange, Value};
+        let with = |number| {
+            let params = vec![Value::Float(number)];
+            let (connection, statement) = ("internal".into(), "select $1".into());
+            let mut step = step("a");
+            step.step.effects =
+                vec![Effect::SqlExecute(ExecuteChange { connection, statement, params })];
+            check_steps(&[step])
+        };
+        // The last is one that a reader who is not exact makes another of.
+        for number in [0.5, -0.0, f64::MAX, f64::MIN_POSITIVE, 31.245270191439438] {
+            assert_eq!(with(number), Ok(()), "{number}");
+        }
+        for number in [f64::NAN, f64::INFINITY] {
+            assert!(with(number).unwrap_err().contains("cannot hold"));
+        }
     }
 
     #[test]

@@ -153,7 +153,8 @@ fn check_header(bytes: &[u8], plugin: &str) -> Result<()> {
 }
 
 /// A plugin runs on hosts of the contract's version that it was built against, and on
-/// newer ones of the same major version. Versions 0.x are major ones by their second number.
+/// newer ones of the same major version. Versions 0.x are major ones by their second number;
+/// what comes before a release is a contract of its own.
 ///
 /// Returns the version that the names speak of, the newest of several.
 fn check_contract(
@@ -162,8 +163,8 @@ fn check_contract(
 ) -> Result<Option<semver::Version>> {
     let version = |name: &str| semver::Version::parse(name.split_once('@')?.1).ok();
     let track = |version: &semver::Version| match version.major {
-        0 => (0, version.minor),
-        major => (major, 0),
+        0 => (0, version.minor, version.pre.clone()),
+        major => (major, 0, version.pre.clone()),
     };
     let ours = version(PACKAGE);
     let mut newest = None;
@@ -229,6 +230,7 @@ mod tests {
         assert!(check("tessallite:up/docker@0.2.0").is_err());
         assert!(check("tessallite:up/docker@1.0.0").is_err());
         assert!(check("tessallite:up/docker").is_err());
+        assert!(check("tessallite:up/docker@0.1.0-rc.1").is_err());
     }
 
     #[test]

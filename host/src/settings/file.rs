@@ -125,17 +125,24 @@ impl std::fmt::Debug for SecretText {
 }
 
 /// Where and why, but neither the line, which `Display` would quote, nor a value: both may
-/// be a data source name with its password.
+/// be a data source name with its password. So may a key that is not known.
 fn without_secrets(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    let message = error.message();
     // A value stands in quotes, and may contain some.
-    match (message.find('"'), message.rfind('"')) {
-        (Some(first), Some(last)) => {
-            format!("line {line}: {}…{}", &message[..first], &message[last + 1..])
+    let message = without_quoted(error.message(), '"', |_| false);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " `,-_".contains(c);
+    let message = without_quoted(&message, '`', |keys| keys.chars().all(is_plain));
+    format!("line {line}: {message}")
+}
+
+/// Without what stands between the first such sign and the last, unless it may stay.
+fn without_quoted(message: &str, sign: char, may_stay: impl Fn(&str) -> bool) -> String {
+    match (message.find(sign), message.rfind(sign)) {
+        (Some(first), Some(last)) if !may_stay(&message[first..last]) => {
+            format!("{}…{}", &message[..first], &message[last + 1..])
         }
-        _ => format!("line {line}: {message}"),
+        _ => message.to_owned(),
     }
 }
 

@@ -30,14 +30,18 @@ pub struct Release {
 enum Image {
     /// `repository:tag`, or `repository:tag@sha256:…`.
     Reference(String),
-    Table {
-        reference: String,
-        digest: Option<String>,
-    },
+    Table(Table),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    reference: String,
+    digest: Option<String>,
 }
 
 impl Release {
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let is_json = text.trim_start().starts_with('{');
@@ -62,7 +66,7 @@ impl Release {
     pub fn images(&self) -> Vec<ReleaseImage> {
         let image = |(service, image): (&String, &Image)| {
             let (reference, digest) = match image {
-                Image::Table { reference, digest } => (reference.clone(), digest.clone()),
+                Image::Table(table) => (table.reference.clone(), table.digest.clone()),
                 Image::Reference(text) => match text.split_once('@') {
                     Some((reference, digest)) => (reference.to_owned(), Some(digest.to_owned())),
                     None => (text.clone(), None),
@@ -113,6 +117,7 @@ mod tests {
     fn what_is_no_manifest_is_refused() {
         assert!(read("{").is_err());
         assert!(read("versoin = \"1\"").is_err());
+        assert!(read("[images.a]\nreference = \"r/a:1\"\ndigset = \"x\"").is_err());
         assert!(read("[images]\na = \"r/a:1@sha256:00\"").is_err());
     }
 }

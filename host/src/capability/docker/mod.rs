@@ -6,7 +6,7 @@ mod former;
 mod host;
 mod pin;
 mod reference;
-mod rewrite;
+pub(crate) mod rewrite;
 pub mod types;
 
 pub use former::FormerFiles;

@@ -23,8 +23,8 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use disk::{apply, undo, writable};
-#[cfg(test)]
-use files::SourceFile;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use files::SourceFile;
 pub use files::Sources;
 pub use plan::plan;
 

@@ -40,7 +40,11 @@ impl Dsn {
         }
         let (mode, authorities) = take_encryption(&mut url);
         let mut config: Config = url.as_str().parse().map_err(|e: tokio_postgres::Error| {
-            wrong(&std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string))
+            let why =
+                std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+            // Behind an unescaped question mark of a password, its rest is taken for an option.
+            let is_unknown = why.starts_with("unknown option");
+            wrong(if is_unknown { "it has an option that is not known" } else { &why })
         })?;
         if config.get_hosts().is_empty() {
             return Err(wrong("it names no host"));
@@ -173,6 +177,7 @@ mod tests {
             "postgresql://u:hunter2@h/d?sslmode=prefer",
             "postgresql://u:hunter2@h:port/d",
             "postgresql://u:hunter2@h/d?nonsense=hunter2",
+            "postgresql://u:1?hunter2@h/d",
             "host=h password=hunter2",
         ] {
             let shown = Dsn::parse(text, None).unwrap_err().full_text();
