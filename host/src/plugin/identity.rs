@@ -162,11 +162,11 @@ mod tests {
     fn what_is_no_signature_is_refused_where_there_are_keys() {
         let bench = Bench::new();
         std::fs::write(bench.signature(), "").unwrap();
-        assert_eq!(bench.refusals(&[bench.key.clone()], b"plugin"), [true, true]);
+        assert_eq!(bench.refusals(std::slice::from_ref(&bench.key), b"plugin"), [true, true]);
         assert_eq!(bench.refusals(&[], b"plugin"), [false, true]);
         std::fs::remove_file(bench.signature()).unwrap();
         std::fs::create_dir(bench.signature()).unwrap();
-        assert_eq!(bench.refusals(&[bench.key.clone()], b"plugin"), [true, true]);
+        assert_eq!(bench.refusals(std::slice::from_ref(&bench.key), b"plugin"), [true, true]);
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(bench.refusals(&[bench.other_key()], b"plugin"), [false, true]);
         assert_eq!(bench.refusals(&[], b"plugin"), [false, true]);
         std::fs::remove_file(bench.signature()).unwrap();
-        assert_eq!(bench.refusals(&[bench.key.clone()], b"plugin"), [false, true]);
+        assert_eq!(bench.refusals(std::slice::from_ref(&bench.key), b"plugin"), [false, true]);
     }
 
     #[test]

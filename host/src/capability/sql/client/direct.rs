@@ -10,6 +10,7 @@ use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Column, RowStream};
 
 use super::failure;
+use super::reader::READER;
 use super::session::Session;
 use super::statement::{self, Statement};
 use super::wrap::{self, Collector, Form};
@@ -46,7 +47,8 @@ async fn begin(client: &Client, limits: &Limits) -> Result<()> {
     let settings = format!(
         "BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {}; \
          SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL bytea_output = 'hex'; \
-         SET LOCAL extra_float_digits = 1; SET LOCAL standard_conforming_strings = on",
+         SET LOCAL extra_float_digits = 1; SET LOCAL standard_conforming_strings = on; \
+         {READER}",
         limits.query.as_millis(),
         (limits.query + GRACE).as_millis(),
     );

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 
 use super::failure::{self, Refusal};
 use super::login::{self, Login};
+use super::reader::READER;
 use super::statement::Statement;
 use super::wrap::{self, Collector, Form, too_large};
 use crate::capability::error::{Error, Kind, Result};
@@ -162,7 +163,7 @@ pub(super) async fn query(
             .print(
                 server,
                 &["-q", "--csv"],
-                &["BEGIN READ ONLY", &text, "ROLLBACK"],
+                &["BEGIN READ ONLY", READER, &text, "ROLLBACK"],
                 &options,
                 room,
             )
@@ -172,19 +173,22 @@ pub(super) async fn query(
     let names = format!(
         "COPY (SELECT * FROM (\n{text}\n) AS s LIMIT 0) TO STDOUT (FORMAT csv, HEADER true)"
     );
-    let names =
-        access.psql(server, &["BEGIN READ ONLY", &names, "ROLLBACK"], &options, room).await?;
+    let names = access
+        .psql(server, &["BEGIN READ ONLY", READER, &names, "ROLLBACK"], &options, room)
+        .await?;
     let columns: Vec<String> =
         first_record(&names).into_iter().map(Option::unwrap_or_default).collect();
     let types = wrap::types(&text, columns.len());
-    let types =
-        access.psql(server, &["BEGIN READ ONLY", &types, "ROLLBACK"], &options, room).await?;
+    let types = access
+        .psql(server, &["BEGIN READ ONLY", READER, &types, "ROLLBACK"], &options, room)
+        .await?;
     let oids: Vec<u32> = serde_json::from_str(types.trim())
         .map_err(|e| Error::failed("reading the types of the columns from psql").because(e))?;
     let forms: Vec<Form> = oids.into_iter().map(Form::of).collect();
     let wrapped = wrap::wrapped(&text, &forms, limits);
-    let printed =
-        access.psql(server, &["BEGIN READ ONLY", &wrapped, "ROLLBACK"], &options, room).await?;
+    let printed = access
+        .psql(server, &["BEGIN READ ONLY", READER, &wrapped, "ROLLBACK"], &options, room)
+        .await?;
     let mut rows = Collector::new(&columns, &forms, limits);
     for line in printed.lines() {
         rows.line((!line.is_empty()).then_some(line))?;

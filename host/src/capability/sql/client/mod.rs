@@ -6,6 +6,7 @@ mod dsn;
 mod failure;
 pub(crate) mod inside;
 pub(crate) mod login;
+mod reader;
 mod session;
 mod statement;
 mod tls;
@@ -119,6 +120,10 @@ impl Client {
             let message = format!("{} is not a statement for reading", statement.verb());
             return Err(Error::invalid(message)
                 .hint("sql.query takes SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN"));
+        }
+        if let Some(snag) = reader::snag(statement.text()) {
+            let message = format!("a statement with {snag:?} in it can do more than read");
+            return Err(Error::denied(message).hint("sql.execute is for what changes something"));
         }
         let asked = async {
             match self.open(connection).await? {
