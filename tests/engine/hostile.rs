@@ -69,6 +69,136 @@ fn no_change_is_made_that_the_step_does_not_declare() {
 }
 
 #[test]
+fn what_is_declared_and_not_granted_is_no_plan() {
+    let installation = Installation::borrow(Template::Variable);
+    let plugin = guide::build("tests/hostile");
+    let plugin = plugin.to_str().unwrap();
+    for change in CHANGES {
+        let behaviour = format!("behaviour=apply:declared:{change}");
+        let args = ["--yes", "--to", "1.5.0", "--plugin", plugin, "--set", &behaviour];
+        installation
+            .run(&args)
+            .code(4)
+            .says(&format!("the plugin hostile may not call {change}"))
+            .says("plugins.hostile.allow.");
+    }
+    installation.assert_untouched();
+}
+
+/// All of it is granted: what stops it then is what the capability makes of a name.
+#[test]
+fn names_that_are_options_paths_or_statements_are_refused() {
+    let installation = Installation::borrow(Template::Variable);
+    for odd in [
+        "stop=--help",
+        "stop=-f",
+        "stop=../gateway",
+        "stop=gatewayNUL",
+        "exec=--privileged",
+        "exec=--",
+        "pull=--help",
+        "pull=-q/x:1",
+        "pull=../x:1",
+        "unpin=..",
+        "unpin=../../..",
+        "unpin=/etc",
+        "unpin=aNULb",
+        "label=../../evil",
+        "label=-evil",
+        "label=a/b",
+        "label=aNULb",
+        "connection=../internal",
+        "restore=x\"; DROP DATABASE postgres; --",
+        "restore=../../x",
+    ] {
+        let outcome = hostile(&installation, "--yes", &format!("apply:odd:{odd}"));
+        assert!([3, 4, 6].contains(&outcome.code.unwrap()), "{odd}: {outcome}");
+        // Else the next one would be refused for this one.
+        let state = installation.path(".tessallite-up");
+        assert!(!installation.path("evil").exists() && !state.join("evil").exists(), "{odd}");
+        std::fs::remove_dir_all(state).unwrap();
+    }
+    installation.assert_untouched();
+}
+
+#[test]
+fn a_read_of_the_database_only_reads() {
+    let installation = Installation::borrow(Template::Variable);
+    installation.query(
+        "CREATE SEQUENCE hostile_numbers; \
+         CREATE FUNCTION hostile() RETURNS int LANGUAGE sql AS 'CREATE TABLE evil (); SELECT 1'",
+    );
+    let before = installation.fingerprint();
+    for statement in [
+        "WITH x AS (INSERT INTO pg_catalog.pg_description VALUES (1, 1, 1, '')) SELECT 1",
+        "WITH x AS (DELETE FROM alembic_version RETURNING 1) SELECT * FROM x",
+        "SELECT hostile()",
+        "SELECT 1; DROP TABLE x",
+        "COPY (SELECT 1) TO PROGRAM 'touch /tmp/evil'",
+        "SET ROLE postgres",
+        "SELECT set_config('role', 'none', true)",
+        "SELECT pg_advisory_lock(1)",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT lo_export(1, '/tmp/evil')",
+        "SELECT lo_import('/etc/passwd')",
+        "SELECT pg_reload_conf()",
+        "SELECT nextval('hostile_numbers')",
+        "SELECT pg_sleep(600)",
+        "DO $$ BEGIN END $$",
+        "VACUUM",
+    ] {
+        let outcome = hostile(&installation, "plan", &format!("make-plan:sql:{statement}"));
+        assert!([2, 3, 4].contains(&outcome.code.unwrap()), "{statement}: {outcome}");
+    }
+    installation.fingerprint().assert_same_as(&before);
+    let evil = installation.compose(&["exec", "-T", "postgres", "sh", "-c", "ls /tmp"]);
+    assert!(!evil.contains("evil"), "{evil}");
+    installation.query("DROP FUNCTION hostile(); DROP SEQUENCE hostile_numbers");
+}
+
+#[test]
+fn nothing_outside_is_asked_that_is_not_granted() {
+    let installation = Installation::borrow(Template::Variable);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let local = |host: &str| format!("http://{host}:{port}");
+    let config = installation.path("granted.toml");
+    let hosts = [local("localhost"), local("localhost.")];
+    std::fs::write(
+        &config,
+        format!("[plugins.hostile.allow.http]\nmethods = [\"GET\"]\nhosts = {hosts:?}\n"),
+    )
+    .unwrap();
+    let plugin = guide::build("tests/hostile");
+    let ask = |origin: &str| {
+        let behaviour = format!("behaviour=make-plan:get:{origin}");
+        let plugin = plugin.to_str().unwrap();
+        let args = ["plan", "--to", "1.5.0", "--plugin", plugin, "--set", &behaviour];
+        installation.program(args).env("TESSALLITE_UP_CONFIG", &config).run()
+    };
+    for origin in [
+        "http://169.254.169.254".to_owned(),
+        "http://metadata.google.internal".to_owned(),
+        local("127.0.0.1"),
+        local("2130706433"),
+        local("0177.0.0.1"),
+        local("[::1]"),
+        local("[::ffff:127.0.0.1]"),
+        local("0.0.0.0"),
+    ] {
+        ask(&origin).code(4).says("may not call http.get");
+    }
+    // Listed, and its address is not.
+    ask(&local("localhost")).code(4).says("a loopback address").says("addresses");
+    let nobody = listener.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(nobody, Err(std::io::ErrorKind::WouldBlock), "somebody was asked");
+    std::fs::remove_file(&config).unwrap();
+    installation.assert_untouched();
+}
+
+#[test]
 fn a_declared_change_is_made_once() {
     let installation = Installation::borrow(Template::Variable);
     hostile(&installation, "--yes", "apply:twice:sql.dump")

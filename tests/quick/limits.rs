@@ -113,6 +113,31 @@ async fn a_gate_cannot_move_the_cursor_either() {
 }
 
 #[tokio::test]
+async fn ten_million_lines_of_the_log_are_cut_short() {
+    let bench = Bench::hostile(Limits::default());
+    let error = bench.make_plan("make-plan:flood").await.unwrap_err();
+    assert_eq!(why(error), "it wrote more to the log than its limit");
+    assert_eq!(bench.witness.told().len(), 10_000);
+    bench.is_well().await;
+}
+
+#[tokio::test]
+async fn calls_without_end_come_to_one() {
+    let bench = Bench::hostile(Limits::default());
+    let error = bench.make_plan("make-plan:call-for-ever").await.unwrap_err();
+    assert_eq!(why(error), "it made more calls to the host than its limit");
+    bench.is_well().await;
+}
+
+#[tokio::test]
+async fn a_plan_of_a_million_steps_stops_the_plugin() {
+    let bench = Bench::hostile(Limits::default());
+    let error = bench.make_plan("plan:million-steps").await.unwrap_err();
+    assert!(matches!(error, Error::Trap { .. } | Error::Limit { .. }), "{error:?}");
+    bench.is_well().await;
+}
+
+#[tokio::test]
 async fn more_than_a_call_may_carry_stops_the_plugin() {
     let bench = Bench::hostile(Limits::default());
     let error = bench.make_plan("make-plan:huge-log").await.unwrap_err();

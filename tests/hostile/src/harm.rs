@@ -20,7 +20,8 @@ pub fn do_harm(action: &str) {
         "log" => host::log(Level::Info, &terrible_text(10 * MIB)),
         "huge-log" => host::log(Level::Info, &terrible_text(64 * MIB)),
         "gate" => host::report_gate(&terrible_text(MIB), &GateState::Failed(terrible_text(MIB))),
-        "flood" => (0..100_000).for_each(|n| host::log(Level::Info, &n.to_string())),
+        "flood" => (0..10_000_000).for_each(|n| host::log(Level::Info, &n.to_string())),
+        "call-for-ever" => ask_for_ever(),
         "resolve-many" => ask_many(),
         "environment" => drop(black_box(std::env::vars().count())),
         "file" => drop(black_box(std::fs::read("/etc/hostname"))),
@@ -57,6 +58,10 @@ fn oversleep() {
     loop {
         host::sleep(60_000);
     }
+}
+
+fn ask_for_ever() {
+    while host::elapsed() < u64::MAX {}
 }
 
 /// Clears the screen, reverses what follows, begins a line of its own.

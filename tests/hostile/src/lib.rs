@@ -7,6 +7,7 @@
 mod behaviour;
 mod calls;
 mod harm;
+mod odd;
 mod plans;
 
 use behaviour::Behaviour;
@@ -38,6 +39,11 @@ impl Procedure for Hostile {
         let behaviour = Behaviour::of(request);
         match (behaviour.phase, behaviour.action) {
             ("make-plan", "call") => calls::call(behaviour.function)?,
+            ("make-plan", "sql") => drop(sql::query("internal", behaviour.function, &[])?),
+            ("make-plan", "get") => {
+                let origin = http::Endpoint::Origin(behaviour.function.into());
+                drop(http::get(&origin, "/", 2_000)?);
+            }
             ("make-plan", action) => harm::do_harm(action),
             _ => {}
         }

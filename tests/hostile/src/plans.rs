@@ -3,7 +3,7 @@
 use tessallite_up_sdk::prelude::*;
 
 use crate::behaviour::Behaviour;
-use crate::calls;
+use crate::{calls, odd};
 
 const ID: &str = "hostile/step";
 pub const WAY_BACK: &str = "hostile/way-back";
@@ -51,6 +51,9 @@ fn steps(behaviour: &Behaviour) -> Vec<Step> {
         ("apply", "twice" | "declared") => {
             vec![effect().into_iter().fold(step(), Step::effect)]
         }
+        ("apply", "odd") => {
+            vec![odd::effect(behaviour.function).into_iter().fold(step(), Step::effect)]
+        }
         ("apply", "another") => {
             let innocent = Step::new("hostile/innocent", "Do nothing").timeout_s(TIMEOUT_S);
             vec![innocent, effect().into_iter().fold(step(), Step::effect)]
@@ -65,6 +68,7 @@ fn misshapen(shape: &str, step: Step) -> Vec<Step> {
     match shape {
         "no-steps" => vec![],
         "too-many-steps" => (0..501).map(|n| renamed(&format!("hostile/{n}"))).collect(),
+        "million-steps" => (0..1_000_000).map(|n| renamed(&format!("hostile/{n}"))).collect(),
         "duplicate-ids" => vec![step.clone(), step],
         "foreign-id" => vec![renamed("backup")],
         "bad-id" => vec![renamed("../\u{1b}[2J")],
