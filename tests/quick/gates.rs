@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tessallite_up::contract::{Refusal, errors};
 use tessallite_up::engine::Nothing;
-use tessallite_up::plugin::{BUNDLED, Caller, Limits, Runtime, Source};
+use tessallite_up::plugin::{BUNDLED, Caller, Compiler, Limits, Runtime, Source};
 use tessallite_up::policy::{self, Grants, Policy};
 use wit_parser::{Function, Resolve, Type, TypeDefKind, TypeId};
 
@@ -164,8 +164,8 @@ fn each_function_can_be_granted_and_is_not_by_itself() {
 async fn bundled_procedures_are_granted_what_they_ask_for_and_no_more() {
     let contract = Contract::read();
     for bundled in BUNDLED {
-        let runtime = Runtime::new(None, Limits::default()).unwrap();
-        let component = runtime.load(&Source::Bundled(bundled.name)).unwrap();
+        let runtime = Runtime::new(None, Limits::default(), Compiler::InProcess).unwrap();
+        let component = runtime.load(&Source::Bundled(bundled.name)).await.unwrap();
         let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
         let description = component.describe(&caller).await.unwrap();
         let asked: BTreeSet<String> =

@@ -95,7 +95,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("comfy_table", &["report/table"]),
     ("console", &["report/"]),
     ("toml", &["fuzzing/", "plugin/lock.rs", "policy/", "settings/"]),
-    ("crc32fast", &["engine/journal.rs", "plugin/cache.rs"]),
+    ("crc32fast", &["engine/journal.rs"]),
+    ("blake3", &["plugin/cache/key.rs"]),
     ("age", &["capability/sql/dump/seal.rs"]),
     ("landlock", &["confine.rs"]),
 ];

@@ -10,6 +10,7 @@ use tessallite_up_tests::guide;
 
 mod announce;
 mod cache;
+mod compile;
 mod confine;
 mod denials;
 mod gates;

@@ -1,13 +1,15 @@
 //! Components, loaded and called without an installation.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use tessallite_up::capability::conduct::{Begun, Call, Conduct, Notice, Open, Ticket};
 use tessallite_up::capability::{self, Error};
 use tessallite_up::contract::{
     Effect, Fact, Intent, Outcome, Proposal, Refusal, Request, Setting, Step, Upgrade, errors,
 };
-use tessallite_up::plugin::{Caller, Component, Limits, Result, Runtime, Source};
+use tessallite_up::plugin::{Caller, Compiler, Component, Limits, Result, Runtime, Source};
 
 use crate::guide;
 
@@ -72,8 +74,8 @@ impl Bench {
 
     pub fn of(file: &std::path::Path, limits: Limits) -> Self {
         let cache = guide::target_dir().join("components");
-        let runtime = Runtime::new(Some(cache), limits).unwrap();
-        let component = runtime.load(&Source::File(file.to_owned())).unwrap();
+        let runtime = Runtime::new(Some(cache), limits, Compiler::InProcess).unwrap();
+        let component = now(runtime.load(&Source::File(file.to_owned()))).unwrap();
         Self { component, witness: Arc::default() }
     }
 
@@ -104,6 +106,14 @@ impl Bench {
     pub async fn is_well(&self) {
         let description = self.component.describe(&self.caller()).await.unwrap();
         assert_eq!(description.name, "hostile");
+    }
+}
+
+/// What is compiled in this process is not waited for.
+pub fn now<T>(loading: impl Future<Output = T>) -> T {
+    match pin!(loading).poll(&mut TaskContext::from_waker(Waker::noop())) {
+        Poll::Ready(loaded) => loaded,
+        Poll::Pending => panic!("it waits"),
     }
 }
 

@@ -10,6 +10,12 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcom
 
 use crate::settings::Flags;
 
+mod guarded;
+mod recorded;
+
+pub use guarded::{Apply, Approve, AuditArgs, AuditCommand, PolicyArgs, PolicyCommand};
+pub use recorded::{Resume, Rollback, Show, SupportBundle, Unlock};
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, or nothing to do; 1 a defect of this program; 2 usage or \
 configuration; 3 refused, or failed before the installation was changed; 4 denied by \
@@ -64,6 +70,7 @@ pub enum Command {
     Unlock(Unlock),
     /// Print the completion script of a shell
     Completions(Completions),
+    CompilePlugin(super::compile_plugin::CompilePlugin),
 }
 
 /// Where the installation is, and how to show things.
@@ -203,30 +210,6 @@ impl Backups {
     }
 }
 
-#[derive(Debug, clap::Args)]
-pub struct SupportBundle {
-    /// The run that it is about [default: the newest]
-    pub run: Option<String>,
-    /// The file to write [default: tessallite-up-support-RUN.tar.zst, here]
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Where backups are kept [default: backups in the state directory]
-    #[arg(long, value_name = "DIR", env = "TESSALLITE_UP_BACKUP_DIR")]
-    pub backup_dir: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Show {
-    /// The run; history lists them
-    pub run: String,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Unlock {
-    /// The run that the lock is held for
-    pub run: String,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnFailure {
     /// Carry out the rollback that was approved with the plan
@@ -236,111 +219,12 @@ pub enum OnFailure {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Resume {
-    /// The run [default: the last one]
-    #[arg(value_name = "RUN")]
-    pub run: Option<String>,
-    #[command(flatten)]
-    pub consent: Consent,
-    /// What to do when it fails after it has changed the installation
-    #[arg(long, value_enum, default_value_t = OnFailure::Rollback, value_name = "WHAT")]
-    pub on_failure: OnFailure,
-    #[command(flatten)]
-    pub backups: Backups,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Rollback {
-    /// The run [default: the last one]
-    #[arg(value_name = "RUN")]
-    pub run: Option<String>,
-    #[command(flatten)]
-    pub consent: Consent,
-    /// Show what would be done, and do nothing
-    #[arg(long, action = ArgAction::SetTrue)]
-    pub preview: bool,
-    #[command(flatten)]
-    pub backups: Backups,
-}
-
-#[derive(Debug, clap::Args)]
 pub struct Plan {
     #[command(flatten)]
     pub request: Request,
     /// Write the plan to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Approve {
-    /// The plan's file; the approval stands beside it, as PLAN.KEY.minisig
-    pub plan: PathBuf,
-    /// The operator's secret key
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
-    #[command(flatten)]
-    pub password: super::plugin::args::Password,
-    /// Do not ask
-    #[arg(long, short = 'y', action = ArgAction::SetTrue)]
-    pub yes: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Apply {
-    /// The plan's file
-    pub plan: PathBuf,
-    #[command(flatten)]
-    pub consent: Consent,
-    /// What to do when it fails after it has changed the installation
-    #[arg(long, value_enum, default_value_t = OnFailure::Rollback, value_name = "WHAT")]
-    pub on_failure: OnFailure,
-    #[command(flatten)]
-    pub backups: Backups,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct PolicyArgs {
-    #[command(subcommand)]
-    pub command: PolicyCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// What each plugin may do: what it asks for, and what of that is granted
-    Show {
-        /// [default: those of the configuration]
-        #[arg(value_name = "NAME|PATH")]
-        plugins: Vec<String>,
-    },
-    /// Compare what plugins ask for with what is granted; print the lines that are missing
-    Check {
-        /// [default: those of the configuration]
-        #[arg(value_name = "NAME|PATH")]
-        plugins: Vec<String>,
-    },
-    /// Make the plan with every read allowed, and print the smallest grants that it takes
-    Suggest(Request),
-}
-
-#[derive(Debug, clap::Args)]
-pub struct AuditArgs {
-    #[command(subcommand)]
-    pub command: AuditCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Every call of a run, with its outcome and duration
-    Show {
-        /// The run [default: the newest]
-        run: Option<String>,
-        /// Only what was denied
-        #[arg(long, action = ArgAction::SetTrue)]
-        denied: bool,
-    },
-    /// Check every file of the log against its hashes and its neighbours
-    Verify,
 }
 
 #[derive(Debug, clap::Args)]

@@ -81,7 +81,12 @@ fn flags(command: Option<&Command>, upgrade: &Upgrade, global: &Global) -> Optio
             | Command::Unlock(_),
         ) => global.flags(),
         Some(Command::Plugin(Plugin { command })) if loads(command) => global.flags(),
-        Some(Command::Plugin(_) | Command::Approve(_) | Command::Completions(_)) => return None,
+        Some(
+            Command::Plugin(_)
+            | Command::Approve(_)
+            | Command::Completions(_)
+            | Command::CompilePlugin(_),
+        ) => return None,
     })
 }
 

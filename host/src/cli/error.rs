@@ -67,7 +67,14 @@ impl From<plugin::Error> for Failure {
         use plugin::Error as E;
         let code = match error {
             E::Runtime { .. } => exit_code::DEFECT,
-            E::Trap { .. } | E::Limit { .. } | E::TimedOut { .. } => exit_code::REFUSED,
+            E::CompileTime { .. }
+            | E::CompileMemory { .. }
+            | E::CompiledTooLarge { .. }
+            | E::Compiler { .. }
+            | E::CompilerStart { .. }
+            | E::Trap { .. }
+            | E::Limit { .. }
+            | E::TimedOut { .. } => exit_code::REFUSED,
             E::OtherDigest { .. } | E::NotPinned { .. } | E::Signature { .. } => exit_code::DENIED,
             _ => exit_code::USAGE,
         };
@@ -96,6 +103,13 @@ fn plugin_hint(error: &plugin::Error) -> String {
         E::NewerContract { .. } => "upgrade tessallite-up, or get an older build of the plugin",
         E::NotAComponent { .. } | E::Damaged { .. } => {
             "plugins/README.md shows how a plugin is built"
+        }
+        E::CompilerStart { .. } => {
+            "it starts itself as /proc/self/exe: is /proc mounted, and is there memory left?"
+        }
+        E::CompileMemory { .. } => {
+            "where this machine has that much memory left, it is a defect of the plugin: tell its \
+             vendor"
         }
         _ => "this is a defect of the plugin: tell its vendor",
     };

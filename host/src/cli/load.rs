@@ -81,7 +81,7 @@ impl Found {
     /// The plugin cannot be used.
     pub async fn open(self, runtime: &Runtime, settings: &Settings) -> Result<(Source, Link)> {
         let Self { source, binary, text } = self;
-        let component = runtime.prepare(&source, binary)?;
+        let component = runtime.prepare(&source, binary).await?;
         let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
         let description = component.describe(&caller).await?;
         let policy = policy(&source, &description, settings)?;

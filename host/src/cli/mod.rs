@@ -6,6 +6,7 @@ mod approve;
 mod args;
 mod audit;
 mod backup;
+mod compile_plugin;
 mod completions;
 mod confinement;
 mod display;
@@ -61,6 +62,9 @@ fn run(args: Args) -> Result<u8> {
     if let Some(Command::Completions(completions)) = command {
         return Ok(completions::run(&completions));
     }
+    if let Some(Command::CompilePlugin(command)) = command {
+        return Ok(compile_plugin::run(&command));
+    }
     let settings = confinement::begin(command.as_ref(), &upgrade, &global)?;
     if let Some(settings) = settings {
         lockdown::check(&settings, command.as_ref(), &upgrade)?;
@@ -89,6 +93,7 @@ fn run(args: Args) -> Result<u8> {
             Some(Command::Audit(command)) => audit::run(&global, &command),
             Some(Command::Plugin(command)) => plugin::run(&global, &command).await,
             Some(Command::Completions(completions)) => Ok(completions::run(&completions)),
+            Some(Command::CompilePlugin(command)) => Ok(compile_plugin::run(&command)),
         }
     })
 }

@@ -9,7 +9,7 @@ use super::error::{Failure, Result};
 use super::{interrupt, load};
 use crate::contract::{Intent, Request, Setting, Upgrade};
 use crate::engine::{self, Audit, Holder, Installation, Link, Lock, Prepared, Target};
-use crate::plugin::{Limits, Runtime};
+use crate::plugin::{Compiler, Limits, Runtime};
 use crate::policy::Policy;
 use crate::settings::{SecretText, Settings};
 
@@ -21,7 +21,7 @@ const OWN: &str = "tessallite-up";
 /// # Errors
 /// The runtime cannot be set up.
 pub fn runtime() -> Result<Runtime> {
-    Ok(Runtime::new(cache(), Limits::default())?)
+    Ok(Runtime::new(cache(), Limits::default(), Compiler::this_program())?)
 }
 
 /// Where compiled plugins are kept.

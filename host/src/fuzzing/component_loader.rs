@@ -2,20 +2,25 @@
 
 use std::sync::LazyLock;
 
+use futures_util::FutureExt as _;
+
 use super::with_file;
 use crate::contract::PACKAGE;
-use crate::plugin::{Error, Limits, Runtime, Source};
+use crate::plugin::{Compiler, Error, Limits, Runtime, Source};
 
 pub(super) const LARGEST: u64 = 1 << 20;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let limits = Limits { component_bytes: LARGEST, ..Limits::default() };
-    Runtime::new(None, limits).unwrap()
+    Runtime::new(None, limits, Compiler::InProcess).unwrap()
 });
 
 pub fn component_loader(data: &[u8]) -> bool {
     let source = |path: &std::path::Path| Source::File(path.to_owned());
-    let loaded = with_file("plugin.wasm", data, |path| RUNTIME.load(&source(path)));
+    let loaded = with_file("plugin.wasm", data, |path| {
+        // In this process, compiling is over when it returns.
+        RUNTIME.load(&source(path)).now_or_never().unwrap()
+    });
     let is_too_large = data.len() as u64 > LARGEST;
     match loaded {
         Ok(component) => {

@@ -29,6 +29,19 @@ pub enum Error {
         #[source]
         source: wasmtime::Error,
     },
+    #[error("compiling the plugin {plugin} takes longer than {} s", limit.as_secs())]
+    CompileTime { plugin: String, limit: Duration },
+    #[error("compiling the plugin {plugin} takes more than {} MiB of memory", limit >> 20)]
+    CompileMemory { plugin: String, limit: u64 },
+    #[error("the plugin {plugin} compiles to more than {limit} bytes of code")]
+    CompiledTooLarge { plugin: String, limit: usize },
+    #[error("the compiler broke down on the plugin {plugin}: {why}")]
+    Compiler { plugin: String, why: String },
+    #[error("starting the process that compiles plugins")]
+    CompilerStart {
+        #[source]
+        source: io::Error,
+    },
     #[error("the plugin {plugin} was built against {theirs}; this host speaks {PACKAGE}")]
     OtherContract { plugin: String, theirs: String },
     #[error(

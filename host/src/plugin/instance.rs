@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::limits::{Meter, TICK};
 use super::{Component, Error, Result};
@@ -15,6 +15,8 @@ use crate::contract::{
 
 /// What a plugin may ask for in its description.
 const MOST_REQUESTS: usize = 100;
+/// How the runtime puts it; it has no type for it that others can see.
+const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
 pub struct State {
     pub(super) context: Context,
@@ -113,7 +115,7 @@ impl Component {
         match outcome {
             Some(Ok(done)) => Ok(done),
             None => Err(Error::TimedOut { plugin: plugin(), call, limit }),
-            Some(Err(source)) => Err(match store.data().why_stopped() {
+            Some(Err(source)) => Err(match store.data().why_stopped(&source) {
                 Some(why) => Error::Limit { plugin: plugin(), call, why },
                 None => {
                     Error::Trap { plugin: plugin(), call, why: source.root_cause().to_string() }
@@ -153,11 +155,20 @@ impl Component {
 }
 
 impl State {
-    fn why_stopped(&self) -> Option<String> {
-        if self.ticks_left == 0 {
-            return Some("it ran for longer than its limit".into());
-        }
-        self.context.exhausted().map(str::to_owned).or_else(|| self.meter.refused.clone())
+    /// The limit that ended a call, if it was one.
+    fn why_stopped(&self, error: &wasmtime::Error) -> Option<String> {
+        let why = if self.ticks_left == 0 {
+            "it ran for longer than its limit"
+        } else if let Some(why) = self.context.exhausted() {
+            why
+        } else if error.downcast_ref() == Some(&Trap::StackOverflow) {
+            "it recursed deeper than its stack"
+        } else if error.root_cause().to_string().contains(HOSTCALL_FUEL) {
+            "it handed over more in one call than its limit"
+        } else {
+            return self.meter.refused.clone();
+        };
+        Some(why.to_owned())
     }
 }
 

@@ -12,6 +12,12 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 pub struct Limits {
     /// Of the component's file.
     pub component_bytes: u64,
+    /// Compiling it, once.
+    pub compile: Duration,
+    /// The whole address space of the process that compiles.
+    pub compile_memory_bytes: u64,
+    /// What a component may be compiled to.
+    pub compiled_bytes: usize,
     /// All memories of an instance together.
     pub memory_bytes: usize,
     pub table_elements: usize,
@@ -32,6 +38,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             component_bytes: 64 << 20,
+            compile: Duration::from_secs(120),
+            compile_memory_bytes: 2 << 30,
+            compiled_bytes: 256 << 20,
             memory_bytes: 512 << 20,
             table_elements: 1 << 20,
             instances: 100,

@@ -2,6 +2,7 @@
 
 mod bundled;
 mod cache;
+mod compiler;
 mod error;
 mod identity;
 mod instance;
@@ -11,6 +12,7 @@ mod runtime;
 mod source;
 
 pub use bundled::BUNDLED;
+pub use compiler::{Bounds, Compiler, compile_standard_input};
 pub use error::{Error, Result};
 pub use identity::{Demand, Pinned, Signed, Trust};
 pub use instance::Caller;

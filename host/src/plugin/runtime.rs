@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Config, Engine};
 
 use super::cache::Cache;
+use super::compiler::engine;
 use super::instance::State;
 use super::limits::TICK;
 use super::source::Binary;
-use super::{Error, Limits, Result, Source};
+use super::{Compiler, Error, Limits, Result, Source};
 use crate::contract::{PACKAGE, Plugin, PluginPre};
 use crate::policy::LimitGrants;
 
@@ -22,6 +23,7 @@ pub struct Runtime {
     engine: Engine,
     linker: Linker<State>,
     cache: Cache,
+    compiler: Compiler,
     limits: Arc<Limits>,
     ticker: Arc<Ticker>,
 }
@@ -61,23 +63,23 @@ impl Runtime {
     ///
     /// # Errors
     /// `Runtime`.
-    pub fn new(cache: Option<PathBuf>, limits: Limits) -> Result<Self> {
+    pub fn new(cache: Option<PathBuf>, limits: Limits, compiler: Compiler) -> Result<Self> {
         let failed = |source| Error::Runtime { source };
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        let engine = Engine::new(&config).map_err(failed)?;
+        let engine = engine().map_err(failed)?;
         let mut linker = Linker::new(&engine);
         Plugin::add_to_linker::<State, HasSelf<_>>(&mut linker, |state| &mut state.context)
             .map_err(failed)?;
         let ticker = Arc::new(Ticker::start(engine.clone()));
         let cache = Cache::open(cache);
-        Ok(Self { engine, linker, cache, limits: Arc::new(limits), ticker })
+        Ok(Self { engine, linker, cache, compiler, limits: Arc::new(limits), ticker })
     }
 
+    /// A component that is not in the cache takes as long as its compiling does.
+    ///
     /// # Errors
     /// What is wrong with the file, or with what it expects.
-    pub fn load(&self, source: &Source) -> Result<Component> {
-        self.prepare(source, self.read(source)?)
+    pub async fn load(&self, source: &Source) -> Result<Component> {
+        self.prepare(source, self.read(source)?).await
     }
 
     /// # Errors
@@ -90,11 +92,11 @@ impl Runtime {
     ///
     /// # Errors
     /// What is wrong with the file, or with what it expects.
-    pub fn prepare(&self, source: &Source, binary: Binary) -> Result<Component> {
+    pub async fn prepare(&self, source: &Source, binary: Binary) -> Result<Component> {
         let label = source.label();
         let Binary { bytes, digest } = binary;
         check_header(&bytes, &label)?;
-        let compiled = self.compile(&bytes, &digest, &label)?;
+        let compiled = self.compile(&bytes, &digest, &label).await?;
         let kind = compiled.component_type();
         let imports: Vec<String> =
             kind.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
@@ -111,7 +113,7 @@ impl Runtime {
         Ok(Component { label, digest, bytes, contract, imports, pre, limits, _ticker })
     }
 
-    fn compile(
+    async fn compile(
         &self,
         bytes: &[u8],
         digest: &str,
@@ -122,19 +124,19 @@ impl Runtime {
         {
             return Ok(known);
         }
-        let damaged = |source| Error::Damaged { plugin: label.to_owned(), source };
-        let code = self.engine.precompile_component(bytes).map_err(damaged)?;
+        let code = self.compiler.compile(&self.engine, bytes, &self.limits, label).await?;
         // Without a cache the next start is slower, and that is all.
         let _ = self.cache.put(&self.engine, digest, &code);
-        self.revive(&code).ok_or_else(|| {
-            damaged(wasmtime::Error::msg("the code that was just compiled is not accepted"))
+        self.revive(&code).ok_or_else(|| Error::Compiler {
+            plugin: label.to_owned(),
+            why: "the code that it has just made is not accepted".to_owned(),
         })
     }
 
     #[allow(unsafe_code)]
     fn revive(&self, code: &[u8]) -> Option<wasmtime::component::Component> {
-        // SAFETY: the code was compiled by this process, or comes from the cache, which
-        // takes only what this user's own runs have put there.
+        // SAFETY: the code was compiled by this program a moment ago, or comes from the
+        // cache, which takes only what this user's own runs have put there.
         unsafe { wasmtime::component::Component::deserialize(&self.engine, code) }.ok()
     }
 }

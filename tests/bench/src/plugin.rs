@@ -10,7 +10,7 @@ use tessallite_up::capability::conduct::{Begun, Call, Open, Ticket};
 use tessallite_up::capability::{self, Conduct, Notice};
 use tessallite_up::contract::{Effect, Intent, Request, Setting, Upgrade};
 use tessallite_up::engine::{self, Audit};
-use tessallite_up::plugin::{BUNDLED, Caller, Component, Limits, Runtime, Source};
+use tessallite_up::plugin::{BUNDLED, Caller, Compiler, Component, Limits, Runtime, Source};
 use tessallite_up::policy::Policy;
 use tessallite_up::report::{Event, Reporter};
 
@@ -51,38 +51,34 @@ impl Conduct for Allowing {
 pub async fn measure(places: &Places, table: &mut Table) -> Result<()> {
     let bytes = BUNDLED.first().ok_or("no plugin is bundled")?.component;
     let directory = tempfile::tempdir_in(&places.target)?;
-    load(bytes, directory.path(), table)?;
+    load(bytes, directory.path(), table).await?;
     call(bytes, directory.path(), table).await?;
     reads(places, table).await
 }
 
-fn load(bytes: &[u8], directory: &Path, table: &mut Table) -> Result<()> {
+async fn load(bytes: &[u8], directory: &Path, table: &mut Table) -> Result<()> {
     let bare = Bare::new()?;
     let file = directory.join("bare.cwasm");
     let (mut ours, mut beside) = (Vec::new(), Vec::new());
     for round in 0..COLD {
-        let runtime = Runtime::new(Some(directory.join(round.to_string())), Limits::default())?;
-        ours.push(timed(|| Ok(runtime.load(&Source::Bundled("compose"))?))?);
-        beside.push(timed(|| {
-            let component = bare.compile(bytes)?;
-            bare.ready(&component)
-        })?);
+        let runtime = runtime(Some(&directory.join(round.to_string())))?;
+        ours.push(timed(async || Ok(runtime.load(&Source::Bundled("compose")).await?)).await?);
+        beside.push(timed(async || bare.ready(&bare.compile(bytes)?)).await?);
     }
     table.times("plugin: cold load", median(ours)?, median(beside)?, GOAL);
     Bare::save(&bare.compile(bytes)?, &file)?;
     let (mut ours, mut beside) = (Vec::new(), Vec::new());
-    let runtime = Runtime::new(Some(directory.join("0")), Limits::default())?;
+    let runtime = runtime(Some(&directory.join("0")))?;
     for _ in 0..WARM {
-        ours.push(timed(|| Ok(runtime.load(&Source::Bundled("compose"))?))?);
-        beside.push(timed(|| bare.ready(&bare.load(&file)?))?);
+        ours.push(timed(async || Ok(runtime.load(&Source::Bundled("compose")).await?)).await?);
+        beside.push(timed(async || bare.ready(&bare.load(&file)?)).await?);
     }
     table.times("plugin: warm load from the cache", median(ours)?, median(beside)?, GOAL);
     Ok(())
 }
 
 async fn call(bytes: &[u8], directory: &Path, table: &mut Table) -> Result<()> {
-    let runtime = Runtime::new(Some(directory.join("0")), Limits::default())?;
-    let component = runtime.load(&Source::Bundled("compose"))?;
+    let component = runtime(Some(&directory.join("0")))?.load(&Source::Bundled("compose")).await?;
     let bare = Bare::new()?;
     let ready = bare.ready(&bare.compile(bytes)?)?;
     let (mut ours, mut beside) = (Vec::new(), Vec::new());
@@ -103,7 +99,7 @@ async fn reads(places: &Places, table: &mut Table) -> Result<()> {
     let file = places.target.join("wasm32-wasip2/release/bench_guest.wasm");
     let bare = Bare::new()?;
     let ready = bare.ready(&bare.compile(&std::fs::read(&file)?)?)?;
-    let component = Runtime::new(None, Limits::default())?.load(&Source::File(file))?;
+    let component = runtime(None)?.load(&Source::File(file)).await?;
     let request = request();
     let (mut ours, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS_OF_READS {
@@ -152,9 +148,14 @@ impl Reporter for Silent {
     fn report(&self, _: &Event) {}
 }
 
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
+/// Compiling in a process of its own is no part of what wasmtime does beside it.
+fn runtime(cache: Option<&Path>) -> Result<Runtime> {
+    Ok(Runtime::new(cache.map(Path::to_owned), Limits::default(), Compiler::InProcess)?)
+}
+
+async fn timed<T>(work: impl AsyncFnOnce() -> Result<T>) -> Result<Duration> {
     let began = Instant::now();
-    let done = work()?;
+    let done = work().await?;
     let elapsed = began.elapsed();
     drop(done);
     Ok(elapsed)

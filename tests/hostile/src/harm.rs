@@ -13,7 +13,8 @@ pub fn do_harm(action: &str) {
     match action {
         "loop" => spin(),
         "memory" => hoard(),
-        "recursion" => drop(black_box(deeper(0))),
+        "recursion" => drop(black_box(deeper(0, black_box(u64::MAX)))),
+        "large-recursion" => drop(black_box(deeper_and_larger(0))),
         "trap" => core::arch::wasm32::unreachable(),
         "panic" => panic!("the vendor's own words"),
         "sleep" => oversleep(),
@@ -46,12 +47,20 @@ fn hoard() {
     }
 }
 
-fn deeper(depth: u64) -> u64 {
+/// Its variables are all the machine's own: nothing of it is in the plugin's memory.
+fn deeper(depth: u64, end: u64) -> u64 {
+    if depth == end {
+        return depth;
+    }
+    deeper(depth + 1, end).wrapping_mul(31) ^ depth
+}
+
+fn deeper_and_larger(depth: u64) -> u64 {
     let frame = black_box([depth; 32]);
     if depth == u64::MAX {
         return 0;
     }
-    frame[0] + deeper(black_box(depth + 1)) + frame[31]
+    frame[0] + deeper_and_larger(black_box(depth + 1)) + frame[31]
 }
 
 fn oversleep() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::cli::args::Output;
 use crate::cli::error::Failure;
-use crate::plugin::{BUNDLED, Limits, Runtime};
+use crate::plugin::{BUNDLED, Compiler, Limits, Runtime};
 use crate::settings::{CONFIG_FILE, Flags, LOCK_FILE};
 use crate::signature::beside;
 
@@ -38,7 +38,8 @@ impl Place {
     fn bench(&self) -> Bench {
         let project_dir = Some(self.0.path().to_owned());
         let settings = Settings::resolve(Flags { project_dir, ..Flags::default() }).unwrap();
-        let runtime = Runtime::new(Some(self.path("cache")), Limits::default()).unwrap();
+        let runtime =
+            Runtime::new(Some(self.path("cache")), Limits::default(), Compiler::InProcess).unwrap();
         let trust = load::trust(&settings).unwrap();
         Bench { settings, runtime, trust }
     }
