@@ -15,8 +15,11 @@ fn its_commands_upgrade_an_installation() {
     let migration = || installation.query("SELECT version_num FROM tess_system.alembic_version");
     vendor.follow(upgrade);
     assert_eq!(migration(), "0008");
+    let (back, locked) = back.split_once("\n## Locked").expect("its parts");
     vendor.follow(back);
     assert_eq!(migration(), "0007");
+    vendor.follow(locked);
+    assert_eq!(migration(), "0008");
 }
 
 #[test]

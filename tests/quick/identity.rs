@@ -97,7 +97,7 @@ fn a_pinned_plugin_that_changes_is_refused_until_it_is_pinned_anew() {
 #[test]
 fn by_default_the_plugins_of_the_configuration_are_pinned() {
     let place = Place::new();
-    let config = "plugins = [\"compose\", \"./announce.wasm\"]\n";
+    let config = "plugin = [\"compose\", \"./announce.wasm\"]\n";
     fs::write(place.path("tessallite-up.toml"), config).unwrap();
     let outcome = place.run("plugin lock");
     outcome.code(0).says("compose 0.1.0: comes with the program").says("announce 0.1.0: pinned");

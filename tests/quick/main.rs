@@ -9,6 +9,7 @@
 use tessallite_up_tests::guide;
 
 mod announce;
+mod approval;
 mod cache;
 mod compile;
 mod confine;

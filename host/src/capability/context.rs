@@ -187,7 +187,7 @@ impl errors::Host for Context {
     fn convert_error(&mut self, error: Error) -> wasmtime::Result<errors::Error> {
         match self.exhausted() {
             None => Ok(error.into()),
-            Some(why) => Err(wasmtime::Error::msg(why)),
+            Some(why) => Err(Error::denied(why).into()),
         }
     }
 }

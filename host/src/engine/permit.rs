@@ -5,20 +5,17 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::audit::Outcome;
 use super::crash::{self, Moment};
 use super::guard::Guard;
-use super::journal::{Journal, Record};
+use super::journal::Record;
 use super::orders::Operator;
-use super::plan::Plan;
-use super::progress::{EffectState, Progress};
 use crate::capability::conduct::{Begun, Call, Closed, Conduct, Notice, Open, Ticket};
-use crate::capability::docker::client::WatchHandle;
 use crate::capability::sql::types::TableChange;
 use crate::capability::{Error, Result};
-use crate::contract::{Effect, Impact, Step};
+use crate::contract::{Effect, Step};
 use crate::policy::{Policy, Reach};
 use crate::report::{Event, Reporter};
 use crate::text::{one_line, shortened};
@@ -94,99 +91,6 @@ pub fn planning(
     reporter: Arc<dyn Reporter>,
 ) -> Arc<dyn Conduct> {
     Arc::new(Planning { reporter, guard: Guard::new(policy, audit, "make-plan") })
-}
-
-/// What all steps of a run share.
-pub(super) struct Ledger {
-    journal: Mutex<Journal>,
-    pub reporter: Arc<dyn Reporter>,
-    /// Notices for the run itself.
-    notices: mpsc::UnboundedSender<Notice>,
-    /// Told what is about to be stopped on purpose.
-    watch: Mutex<Option<WatchHandle>>,
-    effects: Mutex<Effects>,
-}
-
-#[derive(Default)]
-struct Effects {
-    /// Of all effects of the run: what they are and when they began.
-    begun: Vec<(Effect, Instant)>,
-    finished: Vec<(Effect, serde_json::Value)>,
-}
-
-impl Ledger {
-    /// With the effects that the journal has already: those of a run that goes on.
-    pub(super) fn new(
-        journal: Journal,
-        plan: &Plan,
-        reporter: Arc<dyn Reporter>,
-        notices: mpsc::UnboundedSender<Notice>,
-    ) -> Self {
-        let effects = Mutex::new(Effects::of(journal.progress(), plan));
-        Self { journal: Mutex::new(journal), reporter, notices, watch: Mutex::new(None), effects }
-    }
-
-    /// From now on, this watch is told.
-    pub(super) fn watched_by(&self, watch: WatchHandle) {
-        *unpoisoned(&self.watch) = Some(watch);
-    }
-
-    /// How far the run has come.
-    pub(super) fn progress(&self) -> Progress {
-        unpoisoned(&self.journal).progress().clone()
-    }
-
-    /// What befalls these services from here on is our own doing.
-    fn expect_stops(&self, effect: &Effect) {
-        let services: Vec<String> = match effect {
-            Effect::DockerDeploy(change) => {
-                change.services.iter().map(|deployed| deployed.service.clone()).collect()
-            }
-            Effect::DockerRevert(change) => {
-                change.services.iter().map(|former| former.service.clone()).collect()
-            }
-            Effect::DockerStop(change) => change.services.clone(),
-            _ => return,
-        };
-        if let Some(watch) = unpoisoned(&self.watch).as_ref() {
-            watch.remove(&services);
-        }
-    }
-
-    /// # Errors
-    /// It is not on disk.
-    pub(super) fn write(&self, record: &Record) -> super::journal::Result<()> {
-        unpoisoned(&self.journal).write(record)
-    }
-
-    /// Whether an effect that changes the installation has begun.
-    pub(super) fn touched(&self) -> bool {
-        let effects = unpoisoned(&self.effects);
-        effects.begun.iter().any(|(effect, _)| effect.impact() == Impact::Installation)
-    }
-
-    pub(super) fn begun(&self) -> Vec<Effect> {
-        unpoisoned(&self.effects).begun.iter().map(|(effect, _)| effect.clone()).collect()
-    }
-
-    pub(super) fn finished(&self) -> Vec<(Effect, serde_json::Value)> {
-        unpoisoned(&self.effects).finished.clone()
-    }
-}
-
-impl Effects {
-    fn of(progress: &Progress, plan: &Plan) -> Self {
-        let mut effects = Self::default();
-        for record in &progress.effects {
-            // The plan is the one that the journal names: it has every effect of it.
-            let Some(effect) = plan.effect(record) else { continue };
-            effects.begun.push((effect.clone(), Instant::now()));
-            if let EffectState::Finished(result) = &record.state {
-                effects.finished.push((effect.clone(), result.clone()));
-            }
-        }
-        effects
-    }
 }
 
 /// While a step is applied: the reads that are granted, and each effect that the step
@@ -402,6 +306,10 @@ pub(super) fn milliseconds(since: Instant) -> u64 {
 fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+mod ledger;
+
+pub(super) use ledger::Ledger;
 
 #[cfg(test)]
 mod tests;

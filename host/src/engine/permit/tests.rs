@@ -1,11 +1,14 @@
 use std::path::Path;
 
+use tokio::sync::mpsc;
+
 use super::*;
 use crate::capability::Kind;
 use crate::contract::{docker, http, sql};
 use crate::engine::audit::{self, Audit};
-use crate::engine::journal;
+use crate::engine::journal::{self, Journal};
 use crate::engine::orders::Absent;
+use crate::engine::plan::Plan;
 use crate::policy::{Ask, Policy};
 
 struct Silent;
