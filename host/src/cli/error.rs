@@ -47,7 +47,9 @@ impl Failure {
             let _ = writeln!(message, "hint: {}", printable(hint));
         }
         // It may be denied by the system, or by this process to itself.
-        let is_denied = self.text.to_ascii_lowercase().contains("permission denied");
+        // As the operating system puts it: servers say "permission denied" of their own things.
+        let is_denied = self.text.contains("Permission denied")
+            || self.text.lines().any(|line| line.ends_with(": permission denied"));
         if let Some(hint) = confine::status().filter(|_| is_denied).and_then(|s| s.hint()) {
             let _ = writeln!(message, "hint: {}", printable(&hint));
         }
