@@ -18,6 +18,7 @@ mod engine_faults;
 mod hostile;
 mod interrupted;
 mod literal;
+mod locked;
 mod locks;
 mod moving;
 mod outages;

@@ -13,6 +13,7 @@ mod approval;
 mod cache;
 mod compile;
 mod confine;
+mod crafted;
 mod denials;
 mod gates;
 mod identity;

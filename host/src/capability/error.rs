@@ -1,8 +1,8 @@
 //! Why a capability could not do what it was asked.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt::{self, Display, Formatter};
-use std::ops::{Deref, DerefMut};
 
 /// The cases that a plugin may decide by; they are those of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,32 +22,20 @@ pub enum Kind {
 }
 
 /// `Display` says what was being done, to what, and why it failed; what lies below
-/// is the `source`, and is not repeated in the text. `hint` says what to do.
+/// is the `source`, and is not repeated in the text. [`Error::advice`] says what to do.
 ///
-/// In a box: every call of a plugin hands a result through, and nearly all are good.
+/// Small: every call of a plugin hands a result through.
 #[derive(Debug)]
-pub struct Error(Box<Parts>);
-
-#[derive(Debug)]
-pub struct Parts {
+pub struct Error {
     pub kind: Kind,
-    pub message: String,
-    pub hint: Option<String>,
-    pub source: Option<Box<dyn StdError + Send + Sync>>,
+    pub message: Cow<'static, str>,
+    more: Option<Box<More>>,
 }
 
-impl Deref for Error {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
-}
-
-impl DerefMut for Error {
-    fn deref_mut(&mut self) -> &mut Parts {
-        &mut self.0
-    }
+#[derive(Debug, Default)]
+struct More {
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Display for Error {
@@ -58,61 +46,66 @@ impl Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|below| below as _)
+        self.more.as_ref()?.source.as_deref().map(|below| below as _)
     }
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Parts { kind, message: message.into(), hint: None, source: None }))
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), more: None }
     }
 
-    pub fn denied(message: impl Into<String>) -> Self {
+    pub fn denied(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Denied, message)
     }
 
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::NotFound, message)
     }
 
-    pub fn conflict(message: impl Into<String>) -> Self {
+    pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Conflict, message)
     }
 
-    pub fn unavailable(message: impl Into<String>) -> Self {
+    pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Unavailable, message)
     }
 
-    pub fn timed_out(message: impl Into<String>) -> Self {
+    pub fn timed_out(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::TimedOut, message)
     }
 
-    pub fn invalid(message: impl Into<String>) -> Self {
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Invalid, message)
     }
 
-    pub fn failed(message: impl Into<String>) -> Self {
+    pub fn failed(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Failed, message)
     }
 
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.more.get_or_insert_default().hint = Some(hint.into());
         self
     }
 
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.more.get_or_insert_default().source = Some(source.into());
         self
+    }
+
+    /// What to do.
+    pub fn advice(&self) -> Option<&str> {
+        self.more.as_ref()?.hint.as_deref()
     }
 
     /// The same error in other words.
     #[must_use]
     pub fn reworded(mut self, words: impl FnOnce(&str) -> String) -> Self {
-        self.message = words(&self.message);
+        self.message = words(&self.message).into();
         self
     }
 
@@ -124,13 +117,13 @@ impl Error {
 
     /// The message, what lies below it, and the hint, in one line.
     pub fn full_text(&self) -> String {
-        self.after(self.message.clone())
+        self.after(self.message.clone().into_owned())
     }
 
     /// As [`Error::full_text`], of an error that nobody needs any more.
     pub fn into_text(mut self) -> String {
         let message = std::mem::take(&mut self.message);
-        self.after(message)
+        self.after(message.into_owned())
     }
 
     fn after(&self, mut text: String) -> String {
@@ -140,7 +133,7 @@ impl Error {
             text.push_str(&error.to_string());
             below = error.source();
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = self.advice() {
             text.push_str(" (");
             text.push_str(hint);
             text.push(')');

@@ -133,7 +133,7 @@ impl From<signature::KeyError> for Failure {
 
 impl From<capability::Error> for Failure {
     fn from(error: capability::Error) -> Self {
-        let hint = error.hint.clone();
+        let hint = error.advice().map(str::to_owned);
         Self { code: code_of(error.kind), text: chain(&error), hint }
     }
 }

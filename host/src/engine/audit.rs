@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::journal::reserve;
 use super::{Error, Result};
 use crate::text::hex;
 
@@ -26,6 +27,10 @@ const FORMAT: u32 = 1;
 /// Lines are written together, unless a change is about to happen.
 const MOST_BUFFERED: usize = 64 << 10;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Room that a file has from its beginning, as the journal has: a disk that fills up later
+/// does not end a run.
+const RESERVED: u64 = 2 << 20;
 
 type Hash = [u8; 32];
 
@@ -126,6 +131,7 @@ impl Audit {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
         let previous = read::newest_end(&directory).map_err(failed)?;
         let (path, file) = create(&directory, run).map_err(failed)?;
+        reserve(&file, RESERVED).map_err(failed)?;
         File::open(&directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
         let writer = Writer {
             file,
@@ -194,6 +200,9 @@ impl Drop for Audit {
     fn drop(&mut self) {
         // A file without its last line is shown as cut off: that is what it is then.
         let _ = self.put(&Record::Ended, Durability::Disk);
+        // What was reserved is given back.
+        let writer = self.writer();
+        let _ = writer.file.metadata().and_then(|meta| writer.file.set_len(meta.len()));
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::audit::{self, Audit, Durability, Outcome};
+use super::progress::Direction;
 use crate::capability::conduct::{Arguments, Call, Closed, Open};
 use crate::capability::{Error, Result};
 use crate::contract::Effect;
@@ -18,12 +19,28 @@ pub(super) struct Guard {
     reach: Arc<Reach>,
     audit: Arc<Audit>,
     phase: String,
+    /// What cannot be recorded is done all the same.
+    is_lenient: bool,
 }
 
 impl Guard {
     pub(super) fn new(policy: &Policy, audit: Arc<Audit>, phase: &str) -> Self {
         let reach = Arc::new(policy.grants.reach().clone());
-        Self { policy: Arc::new(policy.clone()), reach, audit, phase: phase.to_owned() }
+        Self {
+            policy: Arc::new(policy.clone()),
+            reach,
+            audit,
+            phase: phase.to_owned(),
+            is_lenient: false,
+        }
+    }
+
+    /// Nothing happens unrecorded, but for the way back: that one has to come to its end on a
+    /// disk that is full, too. Its end then says that the log is not whole.
+    #[must_use]
+    pub(super) fn on_the_way_back(mut self, direction: Direction) -> Self {
+        self.is_lenient = direction == Direction::Rollback;
+        self
     }
 
     pub(super) fn plugin(&self) -> &str {
@@ -56,7 +73,7 @@ impl Guard {
 
     /// As [`Guard::read`], of a call that is allowed by the command itself.
     pub(super) fn open(&self, call: &Call<'_>) -> Result<Open> {
-        self.audit.check().map_err(unrecorded)?;
+        self.recorded(self.audit.check())?;
         let arguments = call.arguments.digest();
         Ok(Open { function: call.ask.function, arguments, began: Instant::now() })
     }
@@ -85,7 +102,14 @@ impl Guard {
             outcome,
             us: u64::try_from(open.began.elapsed().as_micros()).unwrap_or(u64::MAX),
         };
-        self.audit.call(&call, durability).map_err(unrecorded)
+        self.recorded(self.audit.call(&call, durability))
+    }
+
+    fn recorded(&self, written: super::Result<()>) -> Result<()> {
+        match written {
+            Err(_) if self.is_lenient => Ok(()),
+            written => written.map_err(unrecorded),
+        }
     }
 }
 

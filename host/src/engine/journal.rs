@@ -124,7 +124,7 @@ impl Journal {
             .open(path)
             .map_err(failed)?;
         let directory = path.parent().unwrap_or(Path::new("."));
-        reserve(&file).map_err(failed)?;
+        reserve(&file, RESERVED).map_err(failed)?;
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
         let (path, progress) = (path.to_owned(), Progress::default());
         Ok(Self { file, path, seq: 0, progress, broken: false })
@@ -139,7 +139,7 @@ impl Journal {
         let progress = progress_of(path, &records)?;
         let failed = |source| Error::Write { path: path.to_owned(), source };
         let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
-        file.set_len(whole).and_then(|()| reserve(&file)).map_err(failed)?;
+        file.set_len(whole).and_then(|()| reserve(&file, RESERVED)).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         let seq = records.len() as u64;
         Ok(Self { file, path: path.to_owned(), seq, progress, broken: false })
@@ -227,9 +227,9 @@ fn entries_and_text(path: &Path) -> Result<(Vec<Entry>, Vec<u8>)> {
 }
 
 /// Where the file system cannot, a full disk is met when it is met.
-fn reserve(file: &File) -> io::Result<()> {
+pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
-    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, RESERVED) {
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
         done => Ok(done?),
     }

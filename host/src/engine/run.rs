@@ -184,7 +184,11 @@ impl Run<'_> {
     }
 
     async fn back(&mut self, why: String) -> End {
-        match self.steps(Direction::Rollback).await {
+        let stepped = self.steps(Direction::Rollback).await;
+        if let Err(error) = self.prepared.audit.check() {
+            self.report.push(format!("the audit log is not whole: {}", chain_text(&error)));
+        }
+        match stepped {
             Ok(()) => End::WentBack { why },
             Err(stop) => {
                 self.diagnose(&stop).await;
@@ -286,7 +290,8 @@ impl Run<'_> {
         let plan = &self.prepared.plan;
         let plugin = plan.plugins.get(planned.plugin);
         let policy = plugin.map(|plugin| plugin.policy.clone()).unwrap_or_default();
-        let guard = Guard::new(&policy, Arc::clone(&self.prepared.audit), &planned.step.id);
+        let guard = Guard::new(&policy, Arc::clone(&self.prepared.audit), &planned.step.id)
+            .on_the_way_back(direction);
         let operator = Arc::clone(&self.orders.operator);
         let ledger = Arc::clone(&self.ledger);
         let conduct = Arc::new(Applying::new(ledger, guard, &planned.step, operator));
@@ -297,7 +302,7 @@ impl Run<'_> {
         };
         let link = self.prepared.links.get(planned.plugin).and_then(Option::as_ref);
         let broken = match link {
-            Some(link) => match self.apply(link, planned, &caller, &conduct).await? {
+            Some(link) => match self.apply(link, planned, direction, &caller, &conduct).await? {
                 Ok(outcome) => return Ok(outcome),
                 Err(broken) => broken,
             },
@@ -317,6 +322,7 @@ impl Run<'_> {
         &mut self,
         link: &Link,
         planned: &PlannedStep,
+        direction: Direction,
         caller: &Caller,
         conduct: &Applying,
     ) -> Result<Result<Outcome, String>, Stop> {
@@ -347,7 +353,9 @@ impl Run<'_> {
         if let Some(incident) = missed {
             return Err(Stop::incident(incident));
         }
-        audited.map_err(|error| Stop::failed(&chain_text(&error)))?;
+        if let (Err(error), Direction::Upgrade) = (audited, direction) {
+            return Err(Stop::failed(&chain_text(&error)));
+        }
         check_facts(&outcome.facts).map_err(|why| Stop::failed(&why))?;
         Ok(Ok(outcome))
     }

@@ -153,7 +153,7 @@ fn a_declared_effect_that_is_not_granted_is_denied() {
     let denied = applying.begin(&stop("ungranted")).unwrap_err();
     assert_eq!(denied.kind, Kind::Denied);
     let line = "docker = { actions = [\"exec\", \"logs\", \"stop\"], services = [\"a\", \"b\", \"ungranted\"] }";
-    assert!(denied.hint.as_ref().unwrap().contains(line), "{denied:?}");
+    assert!(denied.advice().unwrap().contains(line), "{denied:?}");
     assert!(!applying.ledger.touched());
 }
 

@@ -75,7 +75,7 @@ impl Compose {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        Err(Error::invalid(doing).because(tail(&output.stderr)).hint(format!(
+        Err(Error::invalid(doing.to_owned()).because(tail(&output.stderr)).hint(format!(
             "docker compose config, run in {}, shows the same; mend the file that it is about",
             self.location.project_dir.display()
         )))
@@ -148,7 +148,7 @@ impl Compose {
 
 /// Runs the command to its end, whatever becomes of the caller and of this program.
 async fn carry_out(doing: &str, mut command: Command) -> Result<()> {
-    let cannot = |error: std::io::Error| Error::failed(doing).because(error);
+    let cannot = |error: std::io::Error| Error::failed(doing.to_owned()).because(error);
     // A file and not a pipe: a pipe breaks with us, and takes the command along.
     let log = tempfile::tempfile().map_err(cannot)?;
     command
@@ -161,11 +161,11 @@ async fn carry_out(doing: &str, mut command: Command) -> Result<()> {
         .process_group(0);
     let mut child = command.spawn().map_err(|error| not_started(doing, error))?;
     let task = tokio::spawn(async move { child.wait().await });
-    let status = task.await.map_err(|error| Error::failed(doing).because(error))?;
+    let status = task.await.map_err(|error| Error::failed(doing.to_owned()).because(error))?;
     if status.map_err(cannot)?.success() {
         return Ok(());
     }
-    Err(Error::failed(doing).because(tail(&read_back(log))))
+    Err(Error::failed(doing.to_owned()).because(tail(&read_back(log))))
 }
 
 /// Runs `docker` itself, for what it knows and the engine does not.
@@ -174,7 +174,7 @@ pub(super) async fn docker(doing: &str, args: &[&str]) -> Result<String> {
     if output.status.success() {
         return Ok(output.stdout);
     }
-    Err(Error::failed(doing).because(tail(&output.stderr)))
+    Err(Error::failed(doing.to_owned()).because(tail(&output.stderr)))
 }
 
 fn docker_command(args: &[&str]) -> Command {
@@ -208,7 +208,7 @@ fn not_started(doing: &str, error: std::io::Error) -> Error {
             .because(error)
             .hint("install the Docker command line with its Compose plugin, and see that the directory is right");
     }
-    Error::failed(doing).because(error)
+    Error::failed(doing.to_owned()).because(error)
 }
 
 fn read_back(mut log: std::fs::File) -> String {

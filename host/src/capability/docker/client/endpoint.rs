@@ -180,7 +180,7 @@ mod tests {
         let address = Address { url: "ssh://root@engine.example".to_owned(), certificates: None };
         let Err(error) = open(&address) else { panic!("ssh was accepted") };
         assert!(error.full_text().contains("ssh is not supported"), "{}", error.full_text());
-        assert!(error.hint.is_some());
+        assert!(error.advice().is_some());
     }
 
     #[test]

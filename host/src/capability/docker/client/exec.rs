@@ -213,7 +213,7 @@ impl Client {
         match self.docker().start_exec(id, Some(options)).await {
             Ok(StartExecResults::Attached { output, input }) => Ok((output, input)),
             Ok(StartExecResults::Detached) => {
-                Err(Error::failed(doing).because("the engine gave no stream"))
+                Err(Error::failed(doing.to_owned()).because("the engine gave no stream"))
             }
             Err(error) => Err(failure::engine(doing, error)),
         }

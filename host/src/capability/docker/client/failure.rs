@@ -98,7 +98,7 @@ pub(super) fn registry(doing: &str, registry: &str, repository: &str, error: Eng
     // A repository may be called "denied": its name is no evidence.
     let evidence = message.replace(repository, "").to_lowercase();
     let verdict = Verdict::of(&evidence, status);
-    let error = Error::new(verdict.kind(), doing).because(printable(&message));
+    let error = Error::new(verdict.kind(), doing.to_owned()).because(printable(&message));
     match verdict.hint(registry) {
         Some(hint) => error.hint(hint),
         None => error,
@@ -267,7 +267,7 @@ mod tests {
         let denied = EngineError::from(io::Error::from(io::ErrorKind::PermissionDenied));
         let error = engine("asking", denied);
         assert_eq!(error.kind, Kind::Failed);
-        assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("group")));
+        assert!(error.advice().is_some_and(|hint| hint.contains("group")));
 
         let refused = EngineError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert_eq!(engine("asking", refused).kind, Kind::Unavailable);

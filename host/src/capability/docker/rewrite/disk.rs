@@ -210,8 +210,8 @@ fn put_back(targets: &[Target<'_>], mut error: Error) -> Error {
             continue;
         }
         match target.replace(&target.edit.before) {
-            Ok(()) => error.message.push_str(&format!("; {path} was put back as it was")),
-            Err(second) => error.message.push_str(&format!(
+            Ok(()) => error.message.to_mut().push_str(&format!("; {path} was put back as it was")),
+            Err(second) => error.message.to_mut().push_str(&format!(
                 "; {path} could NOT be put back and has its new content: {}",
                 second.full_text()
             )),

@@ -106,7 +106,7 @@ fn where_this_process_may_not_write_nothing_is_begun() {
     check(Some(&status), &inside).unwrap();
     let error = check(Some(&status), &outside).unwrap_err();
     assert!(error.message.contains("confined itself"), "{error}");
-    assert!(error.hint.as_ref().unwrap().contains("[confine] write"));
+    assert!(error.advice().unwrap().contains("[confine] write"));
 }
 
 #[test]

@@ -176,7 +176,7 @@ impl Client {
                     return Ok(answer);
                 }
                 Err(error) if error.kind == Kind::Unavailable => {
-                    failures.push(error.message.clone())
+                    failures.push(error.message.to_string())
                 }
                 Err(error) => return Err(error),
             }

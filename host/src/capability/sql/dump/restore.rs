@@ -246,7 +246,7 @@ pub(super) async fn pg_restore(
 ) -> Result<Result<()>> {
     let doing = format!("restoring {} with pg_restore", manifest.label);
     let total = manifest.raw_bytes;
-    let input = verify::unpacked(archive).map_err(|e| Error::failed(&doing).because(e))?;
+    let input = verify::unpacked(archive).map_err(|e| Error::failed(doing.clone()).because(e))?;
     let into = format!("--dbname=dbname={}", conninfo(access.database()));
     let argv = [&["pg_restore", "--no-password", "--exit-on-error", into.as_str()], how].concat();
     progress(Progress { done: 0, estimate: total });

@@ -212,7 +212,7 @@ pub(super) mod tests {
         let (mine, _held) = seal();
         let (theirs, _also_held) = seal();
         let nobody = Seal { identity: None, ..mine.clone() };
-        assert!(refused(&nobody).hint.as_ref().unwrap().contains("--identity"));
+        assert!(refused(&nobody).advice().unwrap().contains("--identity"));
         let wrong = Seal { identity: theirs.identity.clone(), ..mine.clone() };
         assert!(refused(&wrong).message.contains("does not open"));
         let gone = Seal { identity: Some("/nowhere/key.txt".into()), ..mine.clone() };
