@@ -3,6 +3,7 @@
 //! A flag wins over its environment variable (clap sees to that), both win over the file.
 
 mod file;
+mod locked;
 mod release;
 
 use std::collections::BTreeMap;
@@ -124,19 +125,22 @@ impl Settings {
     /// # Errors
     /// A file that cannot be read or is not valid; values that contradict each other.
     pub fn resolve(flags: Flags) -> Result<Self> {
-        let project_dir = absolute(flags.project_dir.unwrap_or_else(|| PathBuf::from(".")))?;
+        let project_dir =
+            absolute(flags.project_dir.clone().unwrap_or_else(|| PathBuf::from(".")))?;
         if !project_dir.is_dir() {
             return Err(Error::Invalid(format!(
                 "the project directory {} does not exist",
                 project_dir.display()
             )));
         }
-        let of_project = project_dir.join(CONFIG_FILE);
-        // Another configuration does not unlock a project that says that it is locked.
-        let (file, is_locked_by_project) = match &flags.config {
-            Some(path) => (File::read(path)?, File::read_if_there(&of_project)?.locked),
-            None => (File::read_if_there(&of_project)?, false),
+        locked::check_project(&flags, &project_dir)?;
+        let file = match &flags.config {
+            Some(path) => File::read(path)?,
+            None => File::read_if_there(&project_dir.join(CONFIG_FILE))?,
         };
+        if flags.locked || file.locked {
+            locked::check_flags(&flags)?;
+        }
         // Paths in the file are meant from where the file is.
         let config_dir = flags.config.as_deref().and_then(Path::parent).unwrap_or(&project_dir);
         let from_file = |path: PathBuf| config_dir.join(path);
@@ -162,7 +166,7 @@ impl Settings {
         }
         settings
             .extend(flags.named.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let is_locked = flags.locked || file.locked || is_locked_by_project;
+        let is_locked = flags.locked || file.locked;
         if is_locked && file.trust.approvals == Some(0) {
             return Err(Error::Invalid("locked, a plan needs one approval at least".into()));
         }
@@ -358,7 +362,16 @@ mod tests {
         let other = dir.path().join("other.toml");
         std::fs::write(&other, "locked = false").unwrap();
         let flags = Flags { config: Some(other), ..Flags::default() };
-        assert!(resolve("locked = true", flags).unwrap().locked);
+        let error = resolve("locked = true", flags.clone()).unwrap_err().to_string();
+        assert!(error.contains("locked by its own configuration"), "{error}");
+        assert!(resolve("", flags).is_ok());
+        let compose = dir.path().join("compose.yaml");
+        std::fs::write(&compose, "").unwrap();
+        std::fs::write(dir.path().join(CONFIG_FILE), "locked = true").unwrap();
+        let flags = Flags { files: vec![compose], ..Flags::default() };
+        assert!(resolve("", flags).is_err(), "a Compose file of a locked project");
+        let flags = Flags { state: Some("x".into()), ..Flags::default() };
+        assert!(resolve("locked = true", flags).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use tessallite_up::engine::Plan;
 use tessallite_up_tests::{Outcome, Program, guide, place};
 
 /// Says that everything before the engine went well.
@@ -16,7 +17,10 @@ impl Place {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         let plan = place::root().join("tests/fuzz/corpus/plan_file/upgrade");
-        fs::copy(plan, place.path("plan.json")).unwrap();
+        let mut plan: Plan = serde_json::from_slice(&fs::read(plan).unwrap()).unwrap();
+        plan.run = "20260101-120000-1a2b".into();
+        plan.request.run = plan.run.clone();
+        fs::write(place.path("plan.json"), serde_json::to_vec_pretty(&plan).unwrap()).unwrap();
         for key in ["ann", "bob"] {
             place.run(&format!("plugin keygen --no-password --out {key}.key")).code(0);
         }
@@ -86,7 +90,7 @@ fn a_plan_that_changed_after_its_approval_is_refused() {
     fs::write(place.path("plan.json"), plan.replacen("1.5.0", "1.6.0", 1)).unwrap();
     place.apply().code(4).says("does not hold").says("have it approved anew");
     fs::write(place.path("plan.json"), format!("{plan} ")).unwrap();
-    place.apply().code(4).says("does not hold");
+    place.apply().code(2).says("written by another program, or changed");
     fs::write(place.path("plan.json"), plan).unwrap();
     place.apply().code(3).says(NO_ENGINE);
 }
@@ -124,11 +128,15 @@ fn locked_nothing_else_goes_and_nobody_is_asked() {
     for bare in ["--to 1.5.0 --yes", "--to 1.5.0"] {
         place.run(bare).code(4).says("takes a plan that was approved");
     }
-    for asking in ["apply plan.json", "resume", "rollback", "backup restore x"] {
+    for asking in ["apply plan.json", "resume", "rollback"] {
         place.run(asking).code(4).says("locked: nobody is asked");
     }
+    for taking in ["backup restore x --yes", "backup prune --keep 1"] {
+        place.run(taking).code(4).says("nobody has approved that");
+    }
+    place.run("apply plan.json --yes --state elsewhere").code(2).says("configuration only");
     fs::write(place.path("other.toml"), "locked = false\n").unwrap();
-    place.run("--config other.toml --to 1.5.0 --yes").code(4).says("locked");
+    place.run("--config other.toml --to 1.5.0 --yes").code(2).says("locked by its own");
     fs::remove_file(place.path("tessallite-up.toml")).unwrap();
     place.run("--to 1.5.0 --yes").code(3).says(NO_ENGINE);
     place.run("--locked --to 1.5.0 --yes").code(4).says("locked");

@@ -1,9 +1,11 @@
 //! What a plugin instance's calls work with.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -134,7 +136,10 @@ impl Context {
         let work = self.services().map(work);
         let task = tokio::spawn(async move {
             let done = match work {
-                Ok(work) => work.await,
+                // Whatever happens, it reaches its record.
+                Ok(work) => AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+                    Err(Error::failed("the effect ended in a defect of the host"))
+                }),
                 Err(error) => Err(error),
             };
             let outcome = done.and_then(|done| {

@@ -25,9 +25,10 @@ impl Context {
         self.read(Call { ask, arguments }, |_| async { not_offered() }).await
     }
 
-    /// Refused before it is recorded: nothing begins.
-    fn refused_change<T>(_effect: &Effect) -> Result<T> {
-        not_offered()
+    /// Refused before it is begun: there is nothing to go back from.
+    async fn refused_change<T: Serialize>(&mut self, effect: Effect) -> Result<T> {
+        let call = Call { ask: Ask::from(&effect), arguments: &effect };
+        self.read(call, |_| async { not_offered() }).await
     }
 }
 
@@ -45,18 +46,18 @@ impl Host for Context {
     }
 
     async fn deploy(&mut self, change: RevisionChange) -> Result<()> {
-        Self::refused_change(&Effect::RunDeploy(change))
+        self.refused_change(Effect::RunDeploy(change)).await
     }
 
     async fn route(&mut self, change: RouteChange) -> Result<()> {
-        Self::refused_change(&Effect::RunRoute(change))
+        self.refused_change(Effect::RunRoute(change)).await
     }
 
     async fn create_backup(&mut self, change: BackupChange) -> Result<Backup> {
-        Self::refused_change(&Effect::InstanceBackup(change))
+        self.refused_change(Effect::InstanceBackup(change)).await
     }
 
     async fn restore_backup(&mut self, change: RestoreChange) -> Result<()> {
-        Self::refused_change(&Effect::InstanceRestore(change))
+        self.refused_change(Effect::InstanceRestore(change)).await
     }
 }

@@ -22,7 +22,7 @@ impl host::Host for Context {
             Level::Error => conduct::Level::Error,
         };
         self.take_line(message.len().min(LONGEST_LINE))?;
-        let message = shortened(&one_line(&message), LONGEST_LINE);
+        let message = line(&message, LONGEST_LINE);
         let conduct = Arc::clone(self.conduct());
         let call = within("host.log", &message);
         self.within(call, async { conduct.notify(Notice::Log { level, message: message.clone() }) })
@@ -34,14 +34,15 @@ impl host::Host for Context {
         service: String,
         state: host::GateState,
     ) -> wasmtime::Result<()> {
-        let why = |text: String| shortened(&one_line(&text), LONGEST_LINE);
+        let why = |text: String| line(&text, LONGEST_LINE);
         let state = match state {
             host::GateState::Waiting(text) => GateState::Waiting { why: why(text) },
             host::GateState::Answering(answers) => GateState::Answering { answers },
             host::GateState::Passed => GateState::Passed,
             host::GateState::Failed(text) => GateState::Failed { why: why(text) },
         };
-        let service = shortened(&one_line(&service), LONGEST_NAME);
+        self.take_line(LONGEST_NAME)?;
+        let service = line(&service, LONGEST_NAME);
         let conduct = Arc::clone(self.conduct());
         let arguments = (&service, &state);
         let call = within("host.report-gate", &arguments);
@@ -59,6 +60,11 @@ impl host::Host for Context {
         let elapsed = async { u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) };
         self.within(within("host.elapsed", &()), elapsed).await
     }
+}
+
+/// Cut before it is looked at, and after what was replaced has made it longer.
+fn line(text: &str, longest: usize) -> String {
+    shortened(&one_line(&shortened(text, longest)), longest)
 }
 
 fn within<'a>(function: &'static str, arguments: &'a dyn Arguments) -> Call<'a> {

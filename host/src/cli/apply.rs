@@ -34,13 +34,14 @@ async fn locked(
     file: &PlanFile,
 ) -> Result<u8> {
     engine::check_finished(&settings.state_dir)?;
-    if record::directory(&settings.state_dir, &file.plan.run).exists() {
+    let directory = record::directory(&settings.state_dir, &file.plan.run);
+    if directory.join(record::JOURNAL).exists() {
         return Err(Failure::refused(format!("the plan {} was applied before", file.plan.run))
             .hint("tessallite-up show tells how it ended; a new upgrade takes a new plan"));
     }
     let display = Display::new(global.output);
     let request = file.plan.request.clone();
-    let Some(prepared) = session.prepare_as(request, settings, &display).await? else {
+    let Some(mut prepared) = session.prepare_as(request, settings, &display).await? else {
         return Ok(exit_code::DONE);
     };
     let drift = prepared.plan.drift(&file.plan);
@@ -51,10 +52,12 @@ async fn locked(
         ))
         .hint("make a new plan, and have it approved"));
     }
+    prepared.plan = file.plan.clone();
     display.plan(&prepared.plan.view());
     if !args.consent.yes && !display.ask("Carry out this plan?") {
         return Ok(recorded::nothing_done());
     }
+    file.keep_approvals(settings, &directory.join(record::PLAN))?;
     let orders = recorded::orders(args.on_failure, args.consent.yes, &display)?;
     let summary = prepared.run(display.reporter(), orders).await?;
     display.end(&summary);

@@ -1,11 +1,12 @@
 //! Approvals of plans: detached signatures by operators' keys, beside the plan's file.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::{Failure, Result};
 use crate::engine::{Plan, approved};
-use crate::files::read_limited;
+use crate::files::{read_limited, write_whole};
 use crate::settings::Settings;
 use crate::signature;
 
@@ -28,6 +29,10 @@ impl PlanFile {
             .map_err(|error| wrong(error.to_string()))?
             .ok_or_else(|| wrong("it is larger than any plan".into()))?;
         let plan = Plan::parse(&bytes).map_err(|why| wrong(format!("it is no plan: {why}")))?;
+        // What is recorded and what is approved are the same bytes.
+        if serde_json::to_vec_pretty(&plan).ok().as_deref() != Some(&bytes[..]) {
+            return Err(wrong("it was written by another program, or changed".into()));
+        }
         Ok(Self { path: path.to_owned(), bytes, plan })
     }
 
@@ -64,6 +69,27 @@ impl PlanFile {
         Ok(keys)
     }
 
+    /// Copies the approvals to where the run's own copy of the plan is going to stand: whoever
+    /// goes on with the run, or back from it, asks for them again.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn keep_approvals(&self, settings: &Settings, recorded: &Path) -> Result<()> {
+        let kept = Self { path: recorded.to_owned(), bytes: Vec::new(), plan: self.plan.clone() };
+        for key in self.approved_by(settings)? {
+            let text = signature::read(&self.approval(&key))
+                .map_err(|error| Failure::refused(format!("keeping an approval: {error}")))?;
+            let directory = recorded.parent().unwrap_or(Path::new("."));
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)
+                .and_then(|()| write_whole(&kept.approval(&key), text.as_bytes()))
+                .map_err(|error| Failure::refused(format!("keeping an approval: {error}")))?;
+        }
+        Ok(())
+    }
+
     /// Makes sure that as many operators have approved it as the configuration wants.
     ///
     /// # Errors
@@ -71,7 +97,8 @@ impl PlanFile {
     pub fn check_approved(&self, settings: &Settings) -> Result<()> {
         let wanted = settings.approvals();
         let by = self.approved_by(settings)?;
-        if by.len() >= wanted {
+        let have = by.len();
+        if have >= wanted {
             return Ok(());
         }
         let known = match settings.operator_keys.len() {
@@ -79,7 +106,6 @@ impl PlanFile {
             _ if by.is_empty() => String::new(),
             _ => format!(": by {}", by.into_iter().collect::<Vec<_>>().join(", ")),
         };
-        let have = self.approved_by(settings)?.len();
         Err(Failure::denied(format!(
             "the plan {} has {have} of the {wanted} approvals that it needs{known}",
             self.path.display()

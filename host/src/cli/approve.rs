@@ -7,12 +7,20 @@ use super::error::{Failure, Result};
 use super::{exit_code, key, recorded};
 use crate::files::write_whole_for_all;
 use crate::signature;
-use crate::text::hex;
+use crate::text::{hex, one_line};
 
 pub fn run(global: &Global, args: &Approve) -> Result<u8> {
     let file = PlanFile::read(&args.plan)?;
     let display = Display::new(global.output);
     display.plan(&file.plan.view());
+    for plugin in &file.plan.plugins {
+        display.say(&format!("{}, sha256:{}", one_line(&plugin.name), one_line(&plugin.digest)));
+        for line in plugin.policy.grants.lines(&plugin.name) {
+            display.say(&format!("  {}", one_line(&line)));
+        }
+    }
+    let place = one_line(&file.plan.place);
+    display.say(&format!("made at {place}, sha256:{} of the file", digest(&file.bytes)));
     if !args.yes && !recorded::can_ask(global.output) {
         return Err(Failure::usage("there is no terminal to ask on, and --yes was not given"));
     }

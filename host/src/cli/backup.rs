@@ -22,12 +22,9 @@ const CONNECTION: &str = "internal";
 /// Seconds: a run that is at work is told of at once.
 const NO_WAIT: u32 = 0;
 
-/// Whether nobody has to be asked.
-pub fn is_confirmed(backup: &args::Backup) -> bool {
-    match &backup.command {
-        args::Command::Restore(restore) => restore.consent.yes,
-        _ => true,
-    }
+/// Whether something that is there now goes.
+pub fn takes_away(backup: &args::Backup) -> bool {
+    matches!(backup.command, args::Command::Restore(_) | args::Command::Prune(_))
 }
 
 pub async fn run(global: &Global, args: &Backup) -> Result<u8> {

@@ -1,6 +1,6 @@
 //! Locked mode: only what was approved beforehand, and nobody is asked anything.
 
-use super::args::{Command, Upgrade};
+use super::args::Command;
 use super::backup;
 use super::error::{Failure, Result};
 use crate::confine;
@@ -8,7 +8,7 @@ use crate::settings::{Mode, Settings};
 
 /// # Errors
 /// The command is not one of locked mode, or this program is not confined as it should be.
-pub fn check(settings: &Settings, command: Option<&Command>, _: &Upgrade) -> Result<()> {
+pub fn check(settings: &Settings, command: Option<&Command>) -> Result<()> {
     if !settings.locked {
         return Ok(());
     }
@@ -21,7 +21,11 @@ pub fn check(settings: &Settings, command: Option<&Command>, _: &Upgrade) -> Res
         Some(Command::Apply(apply)) => apply.consent.yes,
         Some(Command::Resume(resume)) => resume.consent.yes,
         Some(Command::Rollback(rollback)) => rollback.consent.yes || rollback.preview,
-        Some(Command::Backup(backup)) => backup::is_confirmed(backup),
+        Some(Command::Backup(backup)) if backup::takes_away(backup) => {
+            return Err(Failure::denied("locked: nobody has approved that").hint(
+                "a rollback brings the database back with its run; unlock the project for more",
+            ));
+        }
         Some(_) => true,
     };
     if is_confirmed {

@@ -67,7 +67,7 @@ fn run(args: Args) -> Result<u8> {
     }
     let settings = confinement::begin(command.as_ref(), &upgrade, &global)?;
     if let Some(settings) = settings {
-        lockdown::check(&settings, command.as_ref(), &upgrade)?;
+        lockdown::check(&settings, command.as_ref())?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

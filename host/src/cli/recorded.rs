@@ -3,11 +3,12 @@
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
+use super::approval::PlanFile;
 use super::args::{OnFailure, Output};
 use super::display::Display;
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::{display, exit_code, interrupt, load, session};
-use crate::engine::progress::Progress;
+use crate::engine::progress::{Direction, Progress};
 use crate::engine::{
     self, Absent, Audit, Installation, Operator, Orders, Prepared, Wanted, record,
 };
@@ -62,6 +63,10 @@ pub async fn take_up(
 ) -> Result<Taken> {
     let recalled = record::recall(&settings.state_dir, run)?;
     engine::check(&recalled, wanted)?;
+    if settings.locked {
+        let path = record::directory(&settings.state_dir, run).join(record::PLAN);
+        PlanFile::read(&path)?.check_approved(settings)?;
+    }
     let progress = recalled.progress.clone();
     let runtime = session::runtime()?;
     let trust = match (load::trust(settings), wanted) {
@@ -79,7 +84,18 @@ pub async fn take_up(
         });
     }
     let state_dir = settings.state_dir.clone();
-    let audit = Arc::new(Audit::begin(&state_dir, run)?);
+    let goes_back = wanted == Wanted::Rollback || progress.direction == Direction::Rollback;
+    let audit = match Audit::begin(&state_dir, run) {
+        Ok(audit) => audit,
+        // The way back has to come to its end on a disk that is full, too.
+        Err(error) if goes_back => {
+            let failure = Failure::from(error);
+            display::note(&format!("Nothing is written to the audit log: {}", failure.text));
+            Audit::absent()?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let audit = Arc::new(audit);
     let prepared = engine::take_up(recalled, wanted, links, installation, state_dir, audit).await?;
     Ok(Taken { prepared, progress })
 }

@@ -1,7 +1,7 @@
 //! Effects in words, for the plan, the live view, the journal and the report.
 
 use super::docker::FormerImage;
-use super::{Effect, sql};
+use super::{Effect, http, sql};
 
 /// How deep an effect reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +83,8 @@ impl Effect {
                 formers(&change.unless_on)
             ),
             Self::DockerExec(change) => {
-                format!("run in {}: {}", change.service, change.argv.join(" "))
+                let argv = serde_json::Value::from(change.argv.clone());
+                format!("run in {}: {argv}", change.service)
             }
             Self::RunDeploy(change) => {
                 format!(
@@ -95,7 +96,11 @@ impl Effect {
             Self::InstanceBackup(change) => format!("back up the instance: {}", change.description),
             Self::InstanceRestore(change) => format!("restore the instance from {}", change.backup),
             Self::SqlExecute(change) => {
-                format!("run SQL on {}: {}", change.connection, change.statement)
+                let with = match change.params.len() {
+                    0 => String::new(),
+                    count => format!(" ({count} parameters: {:?})", change.params),
+                };
+                format!("run SQL on {}: {}{with}", change.connection, change.statement)
             }
             Self::SqlDump(change) => {
                 let proof = match change.proof {
@@ -114,7 +119,18 @@ impl Effect {
                     change.label, change.into, change.keep_as
                 )
             }
-            Self::HttpSend(change) => format!("{} {}", change.method, change.path),
+            Self::HttpSend(change) => {
+                let headers: Vec<&str> =
+                    change.headers.iter().map(|(name, _)| name.as_str()).collect();
+                let headers = if headers.is_empty() { "none".into() } else { headers.join(", ") };
+                let end = match &change.endpoint {
+                    http::Endpoint::Service(at) => format!("{}:{}", at.service, at.port),
+                    http::Endpoint::Origin(origin) => origin.clone(),
+                };
+                let (method, path) = (&change.method, &change.path);
+                let bytes = change.body.len();
+                format!("{method} {end}{path}, {bytes} bytes; headers: {headers}")
+            }
         }
     }
 }

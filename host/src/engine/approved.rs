@@ -23,8 +23,7 @@ impl Plan {
         if plan.format != FORMAT {
             return Err(format!("its format {} is not known to this version", plan.format));
         }
-        let is_run = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if plan.run.is_empty() || plan.run.len() > 100 || !plan.run.chars().all(is_run) {
+        if !is_run(&plan.run) {
             return Err("it names no run".into());
         }
         if plan.run != plan.request.run {
@@ -43,13 +42,26 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What is not as it was approved, a line each, if this plan was made now.
+    /// What is not as it was approved, a line each, if this plan was made now. The notes are
+    /// for whoever reads them: free space and sizes are never the same twice.
     pub fn drift(&self, approved: &Self) -> Vec<String> {
-        let value = |plan: &Self| serde_json::to_value(plan).unwrap_or_default();
+        let value = |plan: &Self| {
+            let mut plan = plan.clone();
+            plan.plugins.iter_mut().for_each(|plugin| plugin.notes.clear());
+            serde_json::to_value(&plan).unwrap_or_default()
+        };
         let mut found = Vec::new();
         compare("", &value(approved), &value(self), &mut found);
         found
     }
+}
+
+/// As the program names them: their time, and what two of one second do not share.
+fn is_run(name: &str) -> bool {
+    let is_digits = |part: &str, n| part.len() == n && part.chars().all(|c| c.is_ascii_digit());
+    let parts: Vec<&str> = name.split('-').collect();
+    matches!(parts[..], [day, time, id] if is_digits(day, 8) && is_digits(time, 6)
+        && id.len() == 4 && id.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')))
 }
 
 fn compare(at: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
@@ -89,6 +101,8 @@ mod tests {
     fn plan() -> Plan {
         let step = Step { id: "s".into(), title: "t".into(), effects: vec![], timeout_s: 1 };
         let mut plan = Plan::of_one_step(step);
+        plan.run = "20260101-120000-1a2b".into();
+        plan.request.run = plan.run.clone();
         plan.plugins.push(crate::engine::plan::PluginPlan {
             name: "p".into(),
             version: "1".into(),
@@ -121,6 +135,7 @@ mod tests {
         refused(&|plan| plan.format = 1);
         refused(&|plan| plan.run = "../x".into());
         refused(&|plan| plan.run = String::new());
+        refused(&|plan| plan.run = "zzz".into());
         refused(&|plan| plan.request.run = "other".into());
         refused(&|plan| plan.steps[0].plugin = 1);
         refused(&|plan| plan.steps[0].step.id = "S".into());
@@ -132,6 +147,7 @@ mod tests {
     #[test]
     fn what_has_drifted_is_named() {
         let mut now = plan();
+        now.plugins[0].notes.push("52.3 GiB free".into());
         assert!(now.drift(&plan()).is_empty());
         now.plugins[0].digest = "11".into();
         now.steps[0].step.timeout_s = 2;

@@ -32,6 +32,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// does not end a run.
 const RESERVED: u64 = 2 << 20;
 
+/// Of a file: no plugin fills the disk with what it calls. Changes go on.
+const MOST_BYTES: u64 = 256 << 20;
+
 type Hash = [u8; 32];
 
 /// The end of another file.
@@ -48,7 +51,8 @@ pub enum Record {
         format: u32,
         run: String,
         program: String,
-        previous: Option<Before>,
+        /// The ends of all files before it that no file names yet.
+        previous: Vec<Before>,
     },
     Call {
         plugin: String,
@@ -100,6 +104,8 @@ pub struct Audit {
 
 struct Writer {
     file: File,
+    /// Of the file, whole lines.
+    length: u64,
     buffer: Vec<u8>,
     seq: u64,
     last: Hash,
@@ -129,19 +135,11 @@ impl Audit {
             source,
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
-        let previous = read::newest_end(&directory).map_err(failed)?;
+        let previous = read::loose_ends(&directory).map_err(failed)?;
         let (path, file) = create(&directory, run).map_err(failed)?;
         reserve(&file, RESERVED).map_err(failed)?;
         File::open(&directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
-        let writer = Writer {
-            file,
-            buffer: Vec::new(),
-            seq: 0,
-            last: Hash::default(),
-            written: Instant::now(),
-            broken: false,
-        };
-        let audit = Self { path, writer: Mutex::new(writer) };
+        let audit = Self { path, writer: Mutex::new(Writer::new(file)) };
         let begun = Record::Begun {
             format: FORMAT,
             run: run.to_owned(),
@@ -150,6 +148,23 @@ impl Audit {
         };
         audit.put(&begun, Durability::Disk)?;
         Ok(audit)
+    }
+
+    /// One that nothing can be written to: for a way back that has none.
+    ///
+    /// # Errors
+    /// `State`.
+    pub fn absent() -> Result<Self> {
+        let path = PathBuf::from("/dev/null");
+        let failed = |source| Error::State {
+            doing: "doing without an audit log, in",
+            path: path.clone(),
+            source,
+        };
+        let file = File::open(&path).map_err(failed)?;
+        let mut writer = Writer::new(file);
+        writer.broken = true;
+        Ok(Self { path, writer: Mutex::new(writer) })
     }
 
     /// # Errors
@@ -163,19 +178,19 @@ impl Audit {
     pub(super) fn put(&self, record: &impl Serialize, durability: Durability) -> Result<()> {
         let mut writer = self.writer();
         let written = writer.line(record).and_then(|()| writer.write(durability));
-        if written.is_err() {
-            writer.broken = true;
-        }
         written.map_err(|source| self.failed(source))
     }
 
     /// # Errors
-    /// `State`: an earlier line could not be written.
+    /// `State`: an earlier line could not be written, or there are too many.
     pub(super) fn check(&self) -> Result<()> {
-        match self.writer().broken {
-            false => Ok(()),
-            true => Err(self.failed(io::Error::other("an earlier line could not be written"))),
-        }
+        let writer = self.writer();
+        let why = match (writer.broken, writer.length > MOST_BYTES) {
+            (false, false) => return Ok(()),
+            (true, _) => "an earlier line could not be written",
+            (false, true) => "a run has made more calls than it can record",
+        };
+        Err(self.failed(io::Error::other(why)))
     }
 
     /// Hands everything to the operating system.
@@ -216,6 +231,18 @@ pub(super) enum Durability {
 }
 
 impl Writer {
+    fn new(file: File) -> Self {
+        Self {
+            file,
+            length: 0,
+            buffer: Vec::new(),
+            seq: 0,
+            last: Hash::default(),
+            written: Instant::now(),
+            broken: false,
+        }
+    }
+
     fn line(&mut self, record: &impl Serialize) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("an earlier line could not be written"));
@@ -243,7 +270,13 @@ impl Writer {
         if waits {
             return Ok(());
         }
-        self.file.write_all(&self.buffer)?;
+        if let Err(error) = self.file.write_all(&self.buffer) {
+            // Half a line would look as if somebody had been at it.
+            self.broken = true;
+            let _ = self.file.set_len(self.length);
+            return Err(error);
+        }
+        self.length += self.buffer.len() as u64;
         self.buffer.clear();
         self.written = Instant::now();
         if durability == Durability::Disk { self.file.sync_data() } else { Ok(()) }
@@ -261,17 +294,19 @@ pub(super) fn directory(state_dir: &Path) -> PathBuf {
     state_dir.join("audit")
 }
 
-/// A run that is taken up again gets another file: none is ever appended to.
+/// A run that is taken up again gets another file: none is ever appended to. Their names are
+/// in the order of their beginnings.
 fn create(directory: &Path, run: &str) -> io::Result<(PathBuf, File)> {
-    for number in 1..10_000 {
-        let path = directory.join(format!("{run}.{number}.jsonl"));
+    for _ in 0..1_000 {
+        let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S.%6f").to_string();
+        let path = directory.join(format!("{now}_{run}.jsonl"));
         let made = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
         match made {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => return made.map(|file| (path, file)),
         }
     }
-    Err(io::Error::other("there are too many files of this run"))
+    Err(io::Error::other("no name is free for another file"))
 }
 
 #[cfg(test)]

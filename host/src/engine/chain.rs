@@ -8,11 +8,12 @@ use super::plan::{PlannedStep, PluginPlan, check_notes, check_steps};
 use super::{Error, Result};
 use crate::capability::{Conduct, Kind, Services};
 use crate::contract::{
-    BasePlan, Description, Extension, Fact, PlacedStep, Plan as PluginsPlan, Position, Proposal,
-    Refusal, Request, Setting, errors,
+    BasePlan, Description, Effect, Extension, Fact, PlacedStep, Plan as PluginsPlan, Position,
+    Proposal, Refusal, Request, Setting, errors,
 };
 use crate::plugin::{Caller, Component};
 use crate::policy::{Ask, Policy};
+use crate::text::{one_line, shortened};
 
 /// A plugin and what it says of itself.
 pub struct Link {
@@ -127,6 +128,25 @@ impl Draft {
         }
     }
 
+    /// # Errors
+    /// The effect reaches beyond this run.
+    pub(super) fn check_run(&self, run: &str) -> Result<()> {
+        for planned in self.steps.iter().chain(&self.rollback) {
+            let other = planned.step.effects.iter().find_map(|effect| match effect {
+                Effect::DockerUnpin(change) if change.run != run => Some(&change.run),
+                _ => None,
+            });
+            if let Some(other) = other {
+                let plugin = self.plugins.get(planned.plugin);
+                let plugin = plugin.map(|plugin| plugin.name.clone()).unwrap_or_default();
+                let other = shortened(&one_line(other), 100);
+                let why = format!("{} puts back files of another run, {other:?}", planned.step.id);
+                return Err(Error::InvalidPlan { plugin, why });
+            }
+        }
+        Ok(())
+    }
+
     /// What is declared has to be granted, before anybody is asked to approve it.
     ///
     /// # Errors
@@ -139,6 +159,9 @@ impl Draft {
             for effect in &planned.step.effects {
                 let ask = Ask::from(effect);
                 let Err(denial) = plugin.policy.check(&ask) else { continue };
+                if texts.len() >= MOST_DENIED {
+                    continue;
+                }
                 texts.push(format!("step {}: {}", planned.step.id, denial.text));
                 lack(&mut wanted, &plugin.policy, &ask);
             }
@@ -275,6 +298,9 @@ fn place(
     }
     Ok(())
 }
+
+/// Effects that are not granted, as many as are named.
+const MOST_DENIED: usize = 20;
 
 /// All facts of a plugin together, in bytes.
 const MOST_FACTS: usize = 4 << 20;

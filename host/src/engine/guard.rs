@@ -47,6 +47,10 @@ impl Guard {
         &self.policy.plugin
     }
 
+    pub(super) fn requests(&self, function: &str) -> bool {
+        self.policy.requested.contains(function)
+    }
+
     pub(super) fn reach(&self) -> Arc<Reach> {
         Arc::clone(&self.reach)
     }

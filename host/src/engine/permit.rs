@@ -177,6 +177,14 @@ impl Applying {
     }
 }
 
+impl Applying {
+    fn unclaim(&self, declared: usize) {
+        if let Some(begun) = unpoisoned(&self.begun).get_mut(declared) {
+            *begun = false;
+        }
+    }
+}
+
 impl Conduct for Applying {
     fn read(&self, call: &Call<'_>) -> Result<Option<Open>> {
         self.guard.read(call)
@@ -202,6 +210,8 @@ impl Conduct for Applying {
         let known = match self.known_before(effect, declared) {
             Ok(known) => known,
             Err(error) => {
+                // It has not begun: whoever carries out what is left has to meet it again.
+                self.unclaim(declared);
                 self.guard.change(effect, now, Outcome::Failed)?;
                 return Err(error);
             }
@@ -212,12 +222,12 @@ impl Conduct for Applying {
             self.ledger.reporter.report(&Event::EffectAnswered { step, summary });
             return Ok(Begun::Answered(result));
         }
-        self.guard.change(effect, now, Outcome::Began)?;
+        self.guard.change(effect, now, Outcome::Began).inspect_err(|_| self.unclaim(declared))?;
         let mut effects = unpoisoned(&self.ledger.effects);
         let number = effects.begun.len();
         crash::at(Moment::Before, number);
         let record = Record::EffectStarted { step: self.step.clone(), effect: number, declared };
-        self.ledger.write(&record).map_err(unrecorded)?;
+        self.ledger.write(&record).map_err(unrecorded).inspect_err(|_| self.unclaim(declared))?;
         effects.begun.push((effect.clone(), Instant::now()));
         drop(effects);
         self.ledger.expect_stops(effect);

@@ -27,6 +27,8 @@ pub struct Plan {
     pub program: String,
     pub run: String,
     pub project: String,
+    /// Where it was made: the machine and the directory of the project.
+    pub place: String,
     pub request: Request,
     pub plugins: Vec<PluginPlan>,
     pub services: Vec<ServiceChange>,
@@ -76,6 +78,7 @@ impl Plan {
             program: String::new(),
             run: "r".into(),
             project: "p".into(),
+            place: String::new(),
             request: Request { run: "r".into(), intent, settings: vec![], base: None },
             plugins: vec![],
             services: vec![],

@@ -42,6 +42,7 @@ pub async fn prepare(
     let callers = Callers { services, audit: &audit, run: &request.run, conduct: &conduct };
     let mut draft = chain::make(&links, &callers, &request).await?;
     chain::make_rollback(&links, &callers, &request, &mut draft).await?;
+    draft.check_run(&request.run)?;
     draft.check_granted()?;
     let doing = |source| Error::Capability { doing: "reading the installation", source };
     let docker = &installation.services.docker;
@@ -49,11 +50,15 @@ pub async fn prepare(
     let effects = draft.steps.iter().flat_map(|planned| &planned.step.effects);
     let services = service_changes(effects, &running);
     let project = docker.engine().await.map_err(doing)?.project;
+    let directory = installation.target.location.project_dir.display();
+    let uname = rustix::system::uname();
+    let place = format!("{}:{directory}", uname.nodename().to_string_lossy());
     let plan = Plan {
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         run: request.run.clone(),
         project,
+        place,
         request,
         plugins: draft.plugins,
         services,

@@ -14,7 +14,7 @@ use crate::capability::docker::FormerFiles;
 use crate::files::write_whole;
 use crate::text::hex;
 
-pub(crate) const PLAN: &str = "plan.json";
+pub const PLAN: &str = "plan.json";
 pub const JOURNAL: &str = "journal.jsonl";
 
 /// Where a run is recorded.

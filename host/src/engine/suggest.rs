@@ -53,6 +53,11 @@ struct Learning {
 
 impl Conduct for Learning {
     fn read(&self, call: &Call<'_>) -> capability::Result<Option<Open>> {
+        let function = call.ask.function;
+        if call.ask.interface() != "host" && !self.guard.requests(function) {
+            let message = format!("{function} is not among what the plugin asks for");
+            return Err(Error::denied(message));
+        }
         if call.ask.interface() != "host" {
             self.learned.lock().unwrap_or_else(PoisonError::into_inner).learn(&call.ask);
         }

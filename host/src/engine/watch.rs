@@ -10,6 +10,9 @@ use crate::capability::docker::types::{Mishap, Observation};
 use crate::capability::{GateState, Notice};
 use crate::report::{Event, Reporter};
 
+/// Services with a gate that failed, as many as are shown.
+const MOST_FAILED: usize = 20;
+
 /// What ends a run from outside of its plugins.
 #[derive(Debug)]
 pub(super) struct Incident {
@@ -79,7 +82,12 @@ impl Monitor {
             }
             Notice::Gate { service, state } => {
                 self.downtimes.gate(&service, &state, Instant::now());
-                if let GateState::Failed { .. } = state {
+                let is_new = !self.failed_gates.contains(&service);
+                // Each of them is looked at before the run goes on: a plugin may name many.
+                if matches!(state, GateState::Failed { .. })
+                    && is_new
+                    && self.failed_gates.len() < MOST_FAILED
+                {
                     self.failed_gates.push(service);
                 }
                 None

@@ -25,10 +25,14 @@ impl Denial {
     pub(super) fn not_granted(plugin: &str, ask: &Ask<'_>, grants: &Grants) -> Self {
         let object = shortened(&one_line(&ask.object()), LONGEST);
         let hint = match grants.with(ask) {
-            Some(more) => format!(
-                "to allow it, write into tessallite-up.toml: {}",
-                one_line(&more.line(plugin, ask.interface()))
-            ),
+            Some(more) => {
+                let line = one_line(&more.line(plugin, ask.interface()));
+                let widens = match grants.has(ask.interface()) {
+                    true => " (it joins what is granted already: every action for every name)",
+                    false => "",
+                };
+                format!("to allow it, write into tessallite-up.toml: {line}{widens}")
+            }
             None => "no grant can allow it".to_owned(),
         };
         Self {

@@ -122,8 +122,8 @@ impl TryFrom<Allow> for Grants {
         if services.into_iter().flatten().any(|name| !is_service(name)) {
             return Err("a service is granted by its whole name, or all are by \"*\"".into());
         }
-        if allow.sql.write_tables.iter().any(|table| table.split('.').count() != 2) {
-            return Err("sql.write-tables names tables as SCHEMA.TABLE".into());
+        if allow.sql.write_tables.iter().any(|table| !is_table(table)) {
+            return Err("sql.write-tables names tables as schema.table, in lower case".into());
         }
         allow.limits.check()?;
         let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
@@ -168,6 +168,15 @@ fn known(key: &str, names: &BTreeSet<String>, known: &[&str]) -> Result<(), Stri
 /// A pattern would promise more than is enforced.
 fn is_service(name: &str) -> bool {
     name == ALL || (!name.is_empty() && !name.contains(['*', '?', ' ', '/']))
+}
+
+/// As an unquoted name is after the server has folded it.
+fn is_table(name: &str) -> bool {
+    let is_plain = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    name.split_once('.').is_some_and(|(schema, table)| is_plain(schema) && is_plain(table))
 }
 
 impl Services {
@@ -269,6 +278,18 @@ impl Grants {
 
     pub fn is_empty(&self) -> bool {
         self.allow == Allow::default()
+    }
+
+    /// Whether anything of an interface is granted.
+    pub(super) fn has(&self, interface: &str) -> bool {
+        let Allow { docker, gcloud, sql, http, .. } = &self.allow;
+        match interface {
+            "docker" => !docker.is_none(),
+            "gcloud" => !gcloud.is_none(),
+            "sql" => !sql.is_none(),
+            "http" => !http.is_none(),
+            _ => false,
+        }
     }
 
     pub(super) fn allow(&self, ask: &Ask<'_>) -> bool {

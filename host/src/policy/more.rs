@@ -3,11 +3,15 @@
 use super::ask::spelt;
 use super::functions::{DOCKER_READS, SQL_READS};
 use super::grants::{ALL, Http, Services, Sql, connection};
-use super::{About, Ask, Grants};
+use super::{About, Ask, Grants, Origin};
 use crate::contract::http::Endpoint;
 
 impl Services {
     fn add(&mut self, ask: &Ask<'_>) {
+        // What a plugin calls by the name that stands for all is no service, and gets no grant.
+        if ask.services().contains(&ALL) {
+            return;
+        }
         self.actions.insert(ask.name().to_owned());
         if !self.services.contains(ALL) {
             self.services.extend(ask.services().iter().map(|service| (*service).to_owned()));
@@ -41,7 +45,8 @@ impl Http {
                 self.services.insert(spelt(endpoint));
             }
             Endpoint::Origin(origin) => {
-                self.hosts.insert(origin.clone());
+                // In the one spelling that shows what it is.
+                self.hosts.extend(Origin::parse(origin).ok().map(|origin| origin.to_string()));
             }
         }
     }

@@ -6,9 +6,15 @@
 
 /// Words that neither read nor call anything.
 const WORDS: &[&str] = &[
-    "insert", "into", "values", "update", "set", "delete", "from", "where", "and", "or", "not",
-    "null", "is", "true", "false", "default", "in", "like", "between",
+    "values", "set", "where", "and", "or", "not", "null", "is", "true", "false", "default", "in",
+    "like", "between",
 ];
+
+/// Those of them that no function can be called: a parenthesis behind them groups.
+const BEFORE_GROUPS: &[&str] = &["values", "where", "and", "or", "not", "in"];
+
+/// Longer ones may be somebody's own.
+const OPERATORS: &[&str] = &["=", "<", ">", "<=", ">=", "<>", "+", "-"];
 
 /// Words that begin something more than a plain write.
 const MORE: &[&str] = &[
@@ -39,6 +45,7 @@ enum Token<'a> {
     Word(&'a str),
     /// A constant or a parameter.
     Value,
+    Operator,
     Sign(char),
 }
 
@@ -74,30 +81,32 @@ fn begins_well(verb: &str, rest: &[Token<'_>]) -> bool {
 
 /// No second statement, no subquery, no function call, no operator of somebody's own.
 fn rest_is_plain(rest: &[Token<'_>]) -> bool {
-    let is_known = |word: &str| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let among = |words: &[&str], word: &str| words.iter().any(|w| word.eq_ignore_ascii_case(w));
+    let is_known = |word: &str| among(WORDS, word);
     // A column list follows the table of an INSERT, and is the one parenthesis behind nothing.
     let pairs = rest.iter().zip(rest.iter().skip(1));
     let calls = pairs.into_iter().any(|(before, after)| match (before, after) {
-        (Token::Word(word), Token::Sign('(')) => !is_known(word),
+        (Token::Word(word), Token::Sign('(')) => !among(BEFORE_GROUPS, word),
         // What follows a word that is no keyword is an alias, a cast or unknown here.
         (Token::Word(word), Token::Value) => !is_known(word),
         (Token::Word(first), Token::Word(second)) => !is_known(first) && !is_known(second),
-        (Token::Word(word), Token::Sign('.')) => is_known(word),
         _ => false,
     });
     !calls
         && rest.iter().all(|token| match token {
-            Token::Word(word) => !MORE.iter().any(|more| word.eq_ignore_ascii_case(more)),
-            Token::Value => true,
-            Token::Sign(sign) => "(),.=<>+-".contains(*sign),
+            Token::Word(word) => !among(MORE, word),
+            Token::Value | Token::Operator => true,
+            // A dot is a function in disguise: `t.f` and `(t).f` call f(t).
+            Token::Sign(sign) => "(),".contains(*sign),
         })
 }
 
 /// `None` for what is not understood to the last character: a quoted identifier, a dollar
 /// quote, an escape, a comment, a cast.
 fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
-    let mut tokens = Vec::new();
-    let mut rest = text.trim();
+    let mut tokens: Vec<Token<'_>> = Vec::new();
+    let mut rest = blank(text);
+    let mut touches = false;
     while let Some(first) = rest.chars().next() {
         let (token, length) = match first {
             '\'' => (Token::Value, quoted(rest)?),
@@ -107,24 +116,30 @@ fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
                 let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
                 (Token::Word(&rest[..length]), length)
             }
-            '-' if rest.starts_with("--") => return None,
-            first if "(),.=<>+-".contains(first) => (Token::Sign(first), 1),
-            _ => return None,
+            first if "(),.".contains(first) => (Token::Sign(first), 1),
+            _ => (Token::Operator, operator(rest)?),
         };
-        // E'…', B'…', U&'…' and the like: a word that touches a constant.
-        let touches = matches!(tokens.last(), Some(Token::Word(_))) && token == Token::Value;
-        if touches && text.len() >= rest.len() && !before_is_space(text, rest) {
+        // E'…', B'…' and the like: a word that touches a constant.
+        if touches && token == Token::Value {
             return None;
         }
+        let after = &rest[length..];
+        rest = blank(after);
+        touches = matches!(token, Token::Word(_)) && rest.len() == after.len();
         tokens.push(token);
-        rest = rest[length..].trim_start();
     }
     Some(tokens)
 }
 
-fn before_is_space(text: &str, rest: &str) -> bool {
-    let before = text.trim().len() - rest.len();
-    text.trim()[..before].ends_with(char::is_whitespace)
+/// Without the blanks before it: those of PostgreSQL, which are not all that there are.
+fn blank(text: &str) -> &str {
+    text.trim_start_matches([' ', '\t', '\n', '\r', '\x0c'])
+}
+
+fn operator(text: &str) -> Option<usize> {
+    let is_sign = |c: char| "+-*/<>=~!@#%^&|`?".contains(c);
+    let length = text.find(|c| !is_sign(c)).unwrap_or(text.len());
+    OPERATORS.contains(&&text[..length]).then_some(length)
 }
 
 /// A constant in single quotes, doubled inside. A backslash is a plain character where
@@ -160,6 +175,7 @@ mod tests {
     fn what_writes_to_one_table_is_known() {
         for statement in [
             "INSERT INTO ops.audit VALUES ($1, 'it''s', 2.5, NULL)",
+            "update ops.audit\n\tset a = - 1 where (a >= 2)",
             "insert into OPS.Audit (a, b) values ($1, default), (true, -1)",
             "UPDATE ops.audit SET a = $1, b = b + 1 WHERE id = 7 AND (c IS NOT NULL OR d <> 'x')",
             "DELETE FROM ops.audit WHERE a IN (1, 2) AND b BETWEEN 1 AND 2",
@@ -198,6 +214,17 @@ mod tests {
             "UPDATE \"ops\".audit SET a = 1",
             "DELETE FROM ops.audit USING other",
             "DELETE FROM ops.audit WHERE EXISTS (SELECT 1)",
+            "UPDATE ops.audit SET a = audit.publish",
+            "UPDATE ops.audit SET a = (audit).publish",
+            "UPDATE ops.audit SET a = $1 . f",
+            "UPDATE ops.audit SET a = set(1)",
+            "UPDATE ops.audit SET a = is(1)",
+            "UPDATE ops.audit SET a = like(1, 2)",
+            "UPDATE ops.audit SET a = b <-> c",
+            "UPDATE ops.audit SET a = b -> c",
+            "UPDATE ops.audit SET a =- 1",
+            "UPDATE ops.audit SET a = b\u{a0}(1)",
+            "UPDATE ops.audit SET a = date'2020-01-01'",
             "TRUNCATE ops.audit",
             "WITH x AS (DELETE FROM ops.audit) SELECT 1",
             "UPDATE ops.audit SET a = 'unclosed",

@@ -147,6 +147,8 @@ fn what_cannot_be_enforced_is_refused_when_it_is_read() {
         "docker = { actions = [\"logs\"], images = [\"x\"] }",
         "gcloud = { actions = [\"exec\"] }",
         "sql = { write-tables = [\"audit\"] }",
+        "sql = { write-tables = [\"ops.Audit\"] }",
+        "sql = { write-tables = [\"ops.\"] }",
         "sql = { tables = [\"a.b\"] }",
         "http = { methods = [\"TRACE\"] }",
         "http = { hosts = [\"hooks.example\"] }",
@@ -190,6 +192,23 @@ fn the_line_that_a_denial_shows_allows_it() {
         let allowed = Policy::new("p", [ask.function], config.plugins["p"].allow.clone());
         assert!(allowed.check(&ask).is_ok(), "{line}");
     }
+}
+
+#[test]
+fn no_line_grants_what_a_plugin_only_named() {
+    let all = policy(&["docker.stop"], "");
+    let effect = stop(&["*"]);
+    assert_eq!(all.check(&Ask::from(&effect)).unwrap_err().hint, "no grant can allow it");
+    let asked = Endpoint::Origin("http://2852039166".into());
+    let outside = policy(&["http.get"], "");
+    let hint = outside.check(&Ask::request("http.get", "GET", &asked)).unwrap_err().hint;
+    assert!(hint.contains("169.254.169.254"), "{hint}");
+    let some = policy(
+        &["docker.stop", "docker.logs"],
+        "docker = { actions = [\"logs\"], services = [\"a\"] }",
+    );
+    let hint = some.check(&Ask::from(&stop(&["b"]))).unwrap_err().hint;
+    assert!(hint.contains("it joins what is granted already"), "{hint}");
 }
 
 #[test]

@@ -60,12 +60,13 @@ impl Host for Context {
         references: Vec<String>,
     ) -> wasmtime::Result<Vec<Result<RegistryImage, errors::Error>>> {
         let asked = references.len();
+        if asked > MOST_REFERENCES {
+            // As many answers would be worth more than the question.
+            return Err(Error::invalid(format!("{asked} references at once are too many")).into());
+        }
         let call = whole("docker.resolve", &references);
         let answers = self
             .read(call, async |s| {
-                if asked > MOST_REFERENCES {
-                    return Err(Error::invalid(format!("{asked} references at once are too many")));
-                }
                 let docker = &s.docker;
                 let one = async |reference: String| {
                     let answer = docker.resolve(&reference).await;

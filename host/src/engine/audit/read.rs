@@ -1,7 +1,8 @@
 //! Reading audit logs, and finding what was done to them.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -9,6 +10,9 @@ use serde::Deserialize;
 use super::{Before, HASH, Hash, Record, chained, directory};
 use crate::engine::{Error, Result};
 use crate::text::hex;
+
+/// Of a file, in bytes: it names all that came before and were named by none.
+const LONGEST_FIRST: u64 = 16 << 20;
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -30,7 +34,7 @@ pub struct Damage {
 /// One file.
 pub struct Session {
     pub name: String,
-    /// The run that it belongs to, by the file's name.
+    /// The run that it belongs to, as its first line says.
     pub run: String,
     /// The lines before the first that is damaged.
     pub entries: Vec<Entry>,
@@ -45,10 +49,10 @@ impl Session {
         matches!(self.entries.last(), Some(Entry { record: Record::Ended, .. }))
     }
 
-    fn previous(&self) -> Option<&Before> {
-        match &self.entries.first()?.record {
-            Record::Begun { previous, .. } => previous.as_ref(),
-            _ => None,
+    fn previous(&self) -> &[Before] {
+        match self.entries.first().map(|entry| &entry.record) {
+            Some(Record::Begun { previous, .. }) => previous,
+            _ => &[],
         }
     }
 }
@@ -79,15 +83,22 @@ pub fn sessions(state_dir: &Path) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
-/// The file that this one names has to be there, with the line that it names.
+/// The files that this one names have to be there, with the lines that it names; only the
+/// first one names none.
 fn broken_link(sessions: &[Session], at: usize) -> Option<Damage> {
-    let previous = sessions.get(at)?.previous()?;
-    let named = sessions.iter().find(|session| session.name == previous.file);
-    let why = match named {
-        None => "the file before it is missing",
-        // A session that ran at the same time may have gone on.
-        Some(named) if named.hashes.contains(&previous.hash) => return None,
-        Some(_) => "the file before it is not what it was, or lines at its end are missing",
+    let session = sessions.get(at)?;
+    let broken = |previous: &Before| {
+        let named = sessions.iter().find(|session| session.name == previous.file);
+        match named {
+            None => Some("a file before it is missing"),
+            // A session that ran at the same time may have gone on.
+            Some(named) if named.hashes.contains(&previous.hash) => None,
+            Some(_) => Some("a file before it is not what it was, or lines at its end are missing"),
+        }
+    };
+    let why = match session.previous() {
+        [] if at > 0 => "it names no file before it",
+        previous => previous.iter().find_map(broken)?,
     };
     Some(Damage { line: 1, why })
 }
@@ -106,6 +117,9 @@ pub fn read(path: &Path) -> Result<Session> {
         match entry(line, &last, number, &session) {
             Ok((entry, hash)) => {
                 last = hash;
+                if let Record::Begun { run, .. } = &entry.record {
+                    session.run.clone_from(run);
+                }
                 session.entries.push(entry);
                 session.hashes.push(hex(&hash));
             }
@@ -155,27 +169,45 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let paths: io::Result<Vec<PathBuf>> = listed.map(|entry| Ok(entry?.path())).collect();
     let mut paths = paths?;
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
-    // RUN.2 was written after RUN.1, and RUN.10 after RUN.9.
-    paths.sort_by_key(|path| {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (run, number) = name.rsplit_once('.').unwrap_or((&name, ""));
-        (run.to_owned(), number.parse::<u32>().unwrap_or(0))
-    });
+    paths.sort_unstable();
     Ok(paths)
 }
 
-/// The end of the newest file, whatever it is: whether it is whole is not asked here.
-pub(super) fn newest_end(directory: &Path) -> io::Result<Option<Before>> {
-    const TAIL: i64 = 4 << 10;
-    let Some(path) = files(directory)?.pop() else { return Ok(None) };
-    let mut file = fs::File::open(&path)?;
+/// The ends of the files that no other file names. Whether they are whole is not asked here.
+pub(super) fn loose_ends(directory: &Path) -> io::Result<Vec<Before>> {
+    let paths = files(directory)?;
+    let mut ends = Vec::new();
+    let mut named = BTreeSet::new();
+    for path in &paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        named.extend(first_line(path)?.into_iter().map(|previous| (previous.file, previous.hash)));
+        if let Some(hash) = last_hash(path)? {
+            ends.push(Before { file: name, hash });
+        }
+    }
+    ends.retain(|end: &Before| !named.contains(&(end.file.clone(), end.hash.clone())));
+    Ok(ends)
+}
+
+/// What the first line names, if it can be read.
+fn first_line(path: &Path) -> io::Result<Vec<Before>> {
+    let mut line = Vec::new();
+    BufReader::new(fs::File::open(path)?).take(LONGEST_FIRST).read_until(b'\n', &mut line)?;
+    Ok(match serde_json::from_slice(&line) {
+        Ok(Entry { record: Record::Begun { previous, .. }, .. }) => previous,
+        _ => Vec::new(),
+    })
+}
+
+/// Of the last whole line.
+fn last_hash(path: &Path) -> io::Result<Option<String>> {
+    const TAIL: i64 = 64 << 10;
+    let mut file = fs::File::open(path)?;
     let length = i64::try_from(file.metadata()?.len()).unwrap_or(i64::MAX);
     file.seek(SeekFrom::End(-length.min(TAIL)))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
     let whole = tail.iter().rposition(|byte| *byte == b'\n').and_then(|end| tail.get(..end));
     let line = whole.and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
-    let hash = line.and_then(split).map(|(_, hash)| String::from_utf8_lossy(hash).into_owned());
-    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(hash.map(|hash| Before { file, hash }))
+    Ok(line.and_then(split).map(|(_, hash)| String::from_utf8_lossy(hash).into_owned()))
 }

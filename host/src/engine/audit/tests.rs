@@ -35,7 +35,8 @@ fn what_was_recorded_is_read() {
     let sessions = sessions(state.path()).unwrap();
     assert_eq!(sessions.len(), 2);
     let first = &sessions[0];
-    assert_eq!((first.run.as_str(), first.name.as_str()), ("r1", "r1.1.jsonl"));
+    assert_eq!(first.run, "r1");
+    assert!(first.name.ends_with("_r1.jsonl"), "{}", first.name);
     assert!(first.damage.is_none() && first.has_ended());
     assert_eq!(first.entries.len(), 5);
     let Record::Call { plugin, outcome, us, .. } = &first.entries[2].record else { panic!() };
@@ -102,9 +103,9 @@ fn a_run_that_is_taken_up_again_gets_another_file() {
     let (state, first) = recorded();
     let again = Audit::begin(state.path(), "r1").unwrap();
     assert_ne!(again.path, first);
-    let names: Vec<String> =
-        sessions(state.path()).unwrap().into_iter().map(|session| session.name).collect();
-    assert_eq!(names, ["r1.1.jsonl", "r1.2.jsonl", "r2.1.jsonl"]);
+    let runs: Vec<String> =
+        sessions(state.path()).unwrap().into_iter().map(|session| session.run).collect();
+    assert_eq!(runs, ["r1", "r2", "r1"], "in the order of their beginnings");
     drop(again);
     assert!(damages(state.path()).iter().all(Option::is_none));
 }
@@ -116,4 +117,34 @@ fn what_cannot_be_recorded_is_an_error_from_then_on() {
     audit.writer().file = File::open(&audit.path).unwrap();
     assert!(audit.call(&call(Outcome::Done), Durability::Kernel).is_err());
     assert!(audit.call(&call(Outcome::Done), Durability::Buffer).is_err());
+}
+
+/// Two that ran at the same time are both named by the next one.
+#[test]
+fn no_file_is_left_out() {
+    let state = tempfile::tempdir().unwrap();
+    let (first, second) =
+        (Audit::begin(state.path(), "r1").unwrap(), Audit::begin(state.path(), "r2").unwrap());
+    let paths = [first.path.clone(), second.path.clone()];
+    drop(second);
+    drop(first);
+    drop(Audit::begin(state.path(), "r3").unwrap());
+    assert!(damages(state.path()).iter().all(Option::is_none), "{:?}", damages(state.path()));
+    let text = fs::read_to_string(&paths[1]).unwrap();
+    fs::remove_file(&paths[1]).unwrap();
+    assert!(damages(state.path()).iter().any(Option::is_some));
+    fs::write(&paths[1], &text).unwrap();
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.split_inclusive('\n').next().unwrap()).unwrap();
+        assert!(damages(state.path()).iter().any(Option::is_some), "an end is missing");
+        fs::write(&path, text).unwrap();
+    }
+}
+
+#[test]
+fn without_a_log_nothing_is_said_to_be_recorded() {
+    let audit = Audit::absent().unwrap();
+    assert!(audit.check().is_err());
+    assert!(audit.call(&call(Outcome::Done), Durability::Kernel).is_err());
 }

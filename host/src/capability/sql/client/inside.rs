@@ -204,7 +204,10 @@ pub(super) async fn execute(
     limits: &Limits,
 ) -> Result<u64> {
     let text = statement.with_literals(params)?;
-    let options = format!("-c statement_timeout={}", limits.execute.as_millis());
+    let options = format!(
+        "-c statement_timeout={} -c standard_conforming_strings=on",
+        limits.execute.as_millis()
+    );
     let printed = access.print(server, &["-A", "-t"], &[&text], &options, 1 << 20).await?;
     // The command's tag, such as "UPDATE 3" or "CREATE TABLE".
     let tag = printed.trim_end().lines().next_back().unwrap_or_default();

@@ -52,6 +52,10 @@ impl<'a> Statement<'a> {
         let Some(verb) = parts.verb else {
             return Err(Error::invalid("the statement is empty"));
         };
+        // To psql it is a command of its own: `\\!` runs a shell.
+        if text[parts.start..].starts_with('\\') {
+            return Err(Error::invalid("the statement begins with a backslash"));
+        }
         Ok(Self { text: &text[parts.start..parts.end], verb, parameters: parts.parameters })
     }
 
@@ -343,6 +347,7 @@ mod tests {
             "select 1)",
             "select '\0'",
             "select a$$;$$",
+            "\\\\! touch /tmp/x",
         ] {
             assert!(Statement::parse(text).is_err(), "{text}");
         }
