@@ -25,7 +25,16 @@ fn a_second_plugin_adds_its_steps_and_reports_what_they_found() {
         .code(5)
         .says("the plugin announce may not call docker.get-service on model-service")
         .says("plugins.announce.allow.docker = { actions = [\"get-service\"]");
-    let outcome = program().granted().run();
+    let suggested = installation.program(["policy", "suggest"]).args(args).run();
+    let suggested = suggested.code(0).stdout.clone();
+    let of_announce: String =
+        suggested.lines().filter(|line| line.starts_with("plugins.announce.")).collect();
+    assert!(of_announce.contains("get-service"), "{suggested}");
+    // The services that it will look at are known only once the plan is carried out.
+    let config = tempfile::NamedTempFile::new().unwrap();
+    let line = of_announce.replace("[\"get-service\"]", "[\"get-service\"], services = [\"*\"]");
+    fs::write(config.path(), line).unwrap();
+    let outcome = program().env("TESSALLITE_UP_CONFIG", config.path()).run();
     outcome
         .code(0)
         .says("about to restart: model-service")

@@ -1,7 +1,7 @@
 //! Components that no toolchain would make.
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tessallite_up::plugin::{Error, Limits};
 use tessallite_up_tests::place;
@@ -32,7 +32,7 @@ fn bench(component: &[u8]) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("crafted.wasm");
     fs::write(&file, component).unwrap();
-    Bench::of(&file, Limits::default())
+    Bench::of(&file, Limits { execution: Duration::from_millis(500), ..Limits::default() })
 }
 
 async fn fails(more: &str) -> Error {
@@ -60,7 +60,7 @@ async fn a_table_that_grows_without_end_is_refused() {
     let began = Instant::now();
     let error = fails(grow).await;
     assert!(matches!(error, Error::Limit { .. }), "{error:?}");
-    assert!(began.elapsed() < Limits::default().execution * 2, "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

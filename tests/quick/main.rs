@@ -16,6 +16,7 @@ mod confine;
 mod crafted;
 mod denials;
 mod gates;
+mod grants;
 mod identity;
 mod layers;
 mod limits;

@@ -86,6 +86,7 @@ impl Procedure for Hostile {
 fn lie(honest: Description, what: &str) -> Description {
     match what {
         "shouted-name" => Description { name: "HOSTILE".into(), ..honest },
+        "compose" => Description { name: "compose".into(), ..honest },
         "empty-name" => Description { name: String::new(), ..honest },
         "path-as-name" => Description { name: "../compose".into(), ..honest },
         "long-name" => Description { name: "x".repeat(65), ..honest },
