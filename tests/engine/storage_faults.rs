@@ -57,8 +57,10 @@ fn an_env_file_that_is_read_only_is_refused() {
 fn a_project_directory_that_is_read_only_is_refused() {
     let installation = Installation::borrow(Template::Variable);
     let mounts = "mount --bind . .\nmount -o remount,bind,ro .\ncd \"$PWD\"";
-    let outcome = installation.program(WANTED).with_mounts(mounts).run();
-    outcome.code(3).says("read-only");
+    let run = |args: &[&str]| installation.program(WANTED).args(args).with_mounts(mounts).run();
+    run(&[]).code(3).says("beginning the audit log").says("Read-only file system");
+    let state = tempfile::tempdir().unwrap();
+    run(&["--state", state.path().to_str().unwrap()]).code(3).says("read-only");
     installation.assert_untouched();
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::installation::files_below;
+use crate::installation::{STATE, files_below};
 use crate::program::{Outcome, Program};
 use crate::{Template, place};
 
@@ -49,7 +49,7 @@ impl Project {
         self.program(["--yes"]).args(args).run()
     }
 
-    /// The directory is as it was.
+    /// The directory is as it was, but for the record of the calls that plugins made.
     ///
     /// # Panics
     /// A file has changed, come or gone.
@@ -59,9 +59,12 @@ impl Project {
 }
 
 fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let state = dir.join(STATE);
+    let is_record = |path: &PathBuf| *path == state || path.starts_with(state.join("audit"));
     // A directory has no content, and is none of the files.
     files_below(dir)
         .into_iter()
+        .filter(|path| !is_record(path))
         .map(|path| (path.clone(), fs::read(path).unwrap_or_default()))
         .collect()
 }

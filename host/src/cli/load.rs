@@ -6,7 +6,7 @@ use super::error::{Failure, Result};
 use super::session::installed_plugins;
 use crate::contract::Description;
 use crate::engine::{Link, Nothing};
-use crate::plugin::{Binary, Caller, Demand, Lock, Runtime, Signed, Source, Trust};
+use crate::plugin::{BUNDLED, Binary, Caller, Demand, Lock, Runtime, Signed, Source, Trust};
 use crate::policy::{self, Grants, Policy};
 use crate::settings::Settings;
 
@@ -84,20 +84,21 @@ impl Found {
         let component = runtime.prepare(&source, binary).await?;
         let caller = Caller { services: None, conduct: Arc::new(Nothing), run: String::new() };
         let description = component.describe(&caller).await?;
-        let policy = policy(&source, &description, settings)?;
+        let policy = policy(&component.digest, &description, settings)?;
         let component = component.limited(policy.grants.limits());
         Ok((source, Link { component, description, source: text, policy }))
     }
 }
 
-/// The operator's grants for the plugin's name; a bundled procedure has some of its own
-/// where the configuration says nothing of it.
-fn policy(source: &Source, description: &Description, settings: &Settings) -> Result<Policy> {
+/// The operator's grants for the plugin's name; a bundled procedure, byte for byte, has some of
+/// its own where the configuration says nothing of it.
+fn policy(digest: &str, description: &Description, settings: &Settings) -> Result<Policy> {
     let name = &description.name;
-    let grants = match (settings.grants.get(name), source) {
+    let bundled = BUNDLED.iter().find(|bundled| bundled.digest == digest);
+    let grants = match (settings.grants.get(name), bundled) {
         (Some(grants), _) => grants.clone(),
-        (None, Source::Bundled(bundled)) => policy::bundled(bundled).map_err(Failure::defect)?,
-        (None, Source::File(_)) => Grants::default(),
+        (None, Some(bundled)) => policy::bundled(bundled.name).map_err(Failure::defect)?,
+        (None, None) => Grants::default(),
     };
     let requests = description.requests.iter().map(|request| request.function.as_str());
     Ok(Policy::new(name, requests, grants))

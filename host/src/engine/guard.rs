@@ -89,11 +89,8 @@ impl Guard {
     /// A line about a change.
     pub(super) fn change(&self, effect: &Effect, began: Instant, outcome: Outcome) -> Result<()> {
         let open = Open { function: effect.function(), arguments: effect.digest(), began };
-        let durability = match outcome {
-            Outcome::Began => Durability::Disk,
-            _ => Durability::Kernel,
-        };
-        self.line(&open, outcome, durability)
+        // That it is on disk before it begins is what the journal is for.
+        self.line(&open, outcome, Durability::Kernel)
     }
 
     fn line(&self, open: &Open, outcome: Outcome, durability: Durability) -> Result<()> {

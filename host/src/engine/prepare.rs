@@ -42,8 +42,8 @@ pub async fn prepare(
     let callers = Callers { services, audit: &audit, run: &request.run, conduct: &conduct };
     let mut draft = chain::make(&links, &callers, &request).await?;
     chain::make_rollback(&links, &callers, &request, &mut draft).await?;
-    draft.check_run(&request.run)?;
     draft.check_granted()?;
+    draft.check_run(&request.run)?;
     let doing = |source| Error::Capability { doing: "reading the installation", source };
     let docker = &installation.services.docker;
     let running = docker.services().await.map_err(doing)?;
