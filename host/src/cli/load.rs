@@ -52,7 +52,7 @@ fn check_imports(source: &Source, link: &Link, settings: &Settings) -> Result<()
     }
     let name = &link.description.name;
     Err(Failure::denied(format!("locked: the plugin {name} imports {}", foreign.join(", "))).hint(
-        "built for wasm32-unknown-unknown, a plugin imports the contract alone: plugins/README.md",
+        "locked, a plugin imports the contract alone: ask its vendor for a build without WASI",
     ))
 }
 
