@@ -169,12 +169,6 @@ impl Audit {
 
     /// # Errors
     /// `State`.
-    pub(super) fn call(&self, call: &Call<'_>, durability: Durability) -> Result<()> {
-        self.put(call, durability)
-    }
-
-    /// # Errors
-    /// `State`.
     pub(super) fn put(&self, record: &impl Serialize, durability: Durability) -> Result<()> {
         let mut writer = self.writer();
         let written = writer.line(record).and_then(|()| writer.write(durability));

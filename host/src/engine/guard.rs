@@ -103,7 +103,7 @@ impl Guard {
             outcome,
             us: u64::try_from(open.began.elapsed().as_micros()).unwrap_or(u64::MAX),
         };
-        self.recorded(self.audit.call(&call, durability))
+        self.recorded(self.audit.put(&call, durability))
     }
 
     fn recorded(&self, written: super::Result<()>) -> Result<()> {

@@ -4,7 +4,7 @@
 //! engine gives a name to one container only.
 
 mod holder;
-mod process;
+pub(super) mod process;
 
 use std::time::Duration;
 

@@ -175,9 +175,8 @@ impl Applying {
         begun[declared] = true;
         Ok(declared)
     }
-}
 
-impl Applying {
+    /// It has not begun after all.
     fn unclaim(&self, declared: usize) {
         if let Some(begun) = unpoisoned(&self.begun).get_mut(declared) {
             *begun = false;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::audit::Audit;
 use super::chain::{self, Callers, Link};
+use super::lock::process::host;
 use super::permit::Planning;
 use super::plan::{FORMAT, Plan};
 use super::{Error, Installation, Result};
@@ -51,8 +52,7 @@ pub async fn prepare(
     let services = service_changes(effects, &running);
     let project = docker.engine().await.map_err(doing)?.project;
     let directory = installation.target.location.project_dir.display();
-    let uname = rustix::system::uname();
-    let place = format!("{}:{directory}", uname.nodename().to_string_lossy());
+    let place = format!("{}:{directory}", host());
     let plan = Plan {
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").to_owned(),

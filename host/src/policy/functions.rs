@@ -1,25 +1,7 @@
 //! The functions of the contract that a grant can name.
 
-/// Of the interface `docker`.
-pub const DOCKER: &[&str] = &[
-    "get-engine",
-    "list-services",
-    "get-service",
-    "check-health",
-    "logs",
-    "resolve",
-    "preview-pin",
-    "pull",
-    "pin",
-    "deploy",
-    "unpin",
-    "revert",
-    "stop",
-    "exec",
-];
-
-/// Those of them that change nothing.
-pub(super) const DOCKER_READS: &[&str] = &[
+/// Of the interface `docker`: those that change nothing, and the others.
+pub const DOCKER_READS: &[&str] = &[
     "get-engine",
     "list-services",
     "get-service",
@@ -28,6 +10,7 @@ pub(super) const DOCKER_READS: &[&str] = &[
     "resolve",
     "preview-pin",
 ];
+pub const DOCKER_CHANGES: &[&str] = &["pull", "pin", "deploy", "unpin", "revert", "stop", "exec"];
 
 /// Of the interface `gcloud`.
 pub const GCLOUD: &[&str] = &[

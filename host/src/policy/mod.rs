@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ask::{About, Ask};
 pub use denial::Denial;
-pub use functions::{DOCKER, GCLOUD, SQL_READS};
+pub use functions::{DOCKER_CHANGES, DOCKER_READS, GCLOUD, SQL_READS};
 pub use grants::{Allow, Grants, LimitGrants};
 pub use origin::{Malformed, Origin};
 pub use reach::Reach;

@@ -17,7 +17,7 @@ fn recorded() -> (tempfile::TempDir, PathBuf) {
     let state = tempfile::tempdir().unwrap();
     let audit = Audit::begin(state.path(), "r1").unwrap();
     for outcome in [Outcome::Done, Outcome::Denied, Outcome::Failed] {
-        audit.call(&call(outcome), Durability::Buffer).unwrap();
+        audit.put(&call(outcome), Durability::Buffer).unwrap();
     }
     let path = audit.path.clone();
     drop(audit);
@@ -115,8 +115,8 @@ fn what_cannot_be_recorded_is_an_error_from_then_on() {
     let state = tempfile::tempdir().unwrap();
     let audit = Audit::begin(state.path(), "r").unwrap();
     audit.writer().file = File::open(&audit.path).unwrap();
-    assert!(audit.call(&call(Outcome::Done), Durability::Kernel).is_err());
-    assert!(audit.call(&call(Outcome::Done), Durability::Buffer).is_err());
+    assert!(audit.put(&call(Outcome::Done), Durability::Kernel).is_err());
+    assert!(audit.put(&call(Outcome::Done), Durability::Buffer).is_err());
 }
 
 /// Two that ran at the same time are both named by the next one.
@@ -146,5 +146,5 @@ fn no_file_is_left_out() {
 fn without_a_log_nothing_is_said_to_be_recorded() {
     let audit = Audit::absent().unwrap();
     assert!(audit.check().is_err());
-    assert!(audit.call(&call(Outcome::Done), Durability::Kernel).is_err());
+    assert!(audit.put(&call(Outcome::Done), Durability::Kernel).is_err());
 }

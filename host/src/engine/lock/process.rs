@@ -108,7 +108,7 @@ impl Process {
 }
 
 /// The name of this machine.
-pub(super) fn host() -> String {
+pub(in crate::engine) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
