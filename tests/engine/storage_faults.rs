@@ -4,9 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use tessallite_up_tests::installation::STATE;
+use tessallite_up_tests::process::wait_for;
 use tessallite_up_tests::{Installation, Template, events};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const WANTED: [&str; 3] = ["--yes", "--to", "1.5.0"];
 
@@ -69,6 +73,10 @@ fn a_backup_that_runs_out_of_room_fails_the_run_before_anything_is_changed() {
     let installation = Installation::borrow(Template::Variable);
     installation.command("load", &["60"]);
     let loaded = installation.fingerprint();
+    // A server that threw everybody out and recovered has another one.
+    let checkpointer =
+        || installation.query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+    let checkpointer_before = checkpointer();
     let backups = tempfile::tempdir().unwrap();
     let dir = backups.path().to_str().unwrap();
     let mounts = format!("mount -t tmpfs -o size=100m none {dir}");
@@ -88,6 +96,9 @@ fn a_backup_that_runs_out_of_room_fails_the_run_before_anything_is_changed() {
     assert_eq!(summary["ending"], "failed_untouched");
     assert!(summary["error"].as_str().unwrap().contains("no room left"), "{summary}");
     assert!(summary["backup"].is_null(), "{summary}");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_dump'";
+    wait_for("the end of pg_dump", PATIENCE, || (installation.query(waiting) == "0").then_some(()));
+    assert_eq!(checkpointer(), checkpointer_before, "the server restarted");
     installation.fingerprint().assert_same_as(&loaded);
 }
 

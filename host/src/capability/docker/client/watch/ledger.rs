@@ -46,12 +46,13 @@ impl Ledger {
         let Some(seen) = seen else { return vec![Mishap::Gone] };
         let mut mishaps = Vec::new();
         let ended = self.ended.remove(&place.id);
+        // How it ended says more than that it was restarted, and the first is the one told.
+        if !seen.running {
+            mishaps.extend(end_of(&seen));
+        }
         if fresh && seen.restarts > 0 {
             mishaps.extend(ended.filter(|_| seen.running).map(|code| Mishap::Exited { code }));
             mishaps.push(Mishap::Restarted);
-        }
-        if !seen.running {
-            mishaps.extend(end_of(&seen));
         }
         let watched = Watched {
             running: seen.running,
@@ -138,10 +139,10 @@ impl Ledger {
             watched.started = seen.started;
             watched.running = seen.running;
             watched.healthy = false;
-            mishaps.push(Mishap::Restarted);
             if !seen.running {
                 mishaps.extend(end_of(&seen));
             }
+            mishaps.push(Mishap::Restarted);
         } else if watched.running && !seen.running {
             watched.running = false;
             mishaps.extend(end_of(&seen));
@@ -214,6 +215,9 @@ mod tests {
         assert_eq!(ledger.event("c", "die", at(1), 7), None);
         let mishaps = ledger.add(place(), Some(running(2, 1)), true);
         assert_eq!(mishaps, [Mishap::Exited { code: 7 }, Mishap::Restarted]);
+        let between = Snapshot { running: false, exit_code: 1, ..running(2, 1) };
+        let mishaps = Ledger::default().add(place(), Some(between), true);
+        assert_eq!(mishaps, [Mishap::Exited { code: 1 }, Mishap::Restarted]);
         assert_eq!(ledger.event("c", "die", at(3), 7), Some(Mishap::Exited { code: 7 }));
     }
 
@@ -259,7 +263,7 @@ mod tests {
         assert_eq!(ledger.recheck("c", Some(running(30, 1))).unwrap().1, [Mishap::Restarted]);
         assert_eq!(ledger.recheck("c", Some(running(30, 1))).unwrap().1, []);
         let seen = ledger.recheck("c", Some(exited(40, 2))).unwrap().1;
-        assert_eq!(seen, [Mishap::Restarted, Mishap::Exited { code: 2 }]);
+        assert_eq!(seen, [Mishap::Exited { code: 2 }, Mishap::Restarted]);
         assert_eq!(ledger.recheck("c", None).unwrap().1, []);
         assert!(ledger.recheck("c", None).is_none());
     }
