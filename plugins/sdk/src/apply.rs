@@ -19,7 +19,7 @@ pub fn carry_out(effect: &Effect) -> Result<(), Error> {
         Effect::RunDeploy(change) => gcloud::deploy(change),
         Effect::RunRoute(change) => gcloud::route(change),
         Effect::InstanceBackup(change) => gcloud::create_backup(change).map(drop),
-        Effect::InstanceRestore(change) => gcloud::restore_backup(change),
+        Effect::InstanceRestore(change) => gcloud::restore_backup(change).map(drop),
         Effect::SqlExecute(change) => sql::execute(change).map(drop),
         Effect::SqlDump(change) => sql::dump(change).map(drop),
         Effect::SqlRestore(change) => sql::restore(change).map(drop),

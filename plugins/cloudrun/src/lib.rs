@@ -1,0 +1,1 @@
+//! The bundled procedure for Tessallite on Google Cloud Run and Cloud SQL.
