@@ -8,11 +8,12 @@ use std::process::Command;
 use sha2::{Digest as _, Sha256};
 
 const TARGET: &str = "wasm32-wasip2";
-const BUNDLED: &[(&str, &str)] = &[("compose", "tessallite-up-compose")];
+const BUNDLED: &[(&str, &str)] =
+    &[("compose", "tessallite-up-compose"), ("cloudrun", "tessallite-up-cloudrun")];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
-    for watched in ["wit", "plugins/sdk", "plugins/compose"] {
+    for watched in ["wit", "plugins/sdk", "plugins/compose", "plugins/cloudrun"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -2,6 +2,7 @@
 //!
 //! A flag wins over its environment variable (clap sees to that), both win over the file.
 
+mod cloud_run;
 mod file;
 mod locked;
 mod release;
@@ -9,6 +10,7 @@ mod release;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use cloud_run::{CloudRun, Flags as CloudRunFlags, Named, PLUGIN as FOR_CLOUD_RUN};
 pub use file::{Confine, File, Mode, SecretText};
 pub use release::Release;
 
@@ -72,6 +74,7 @@ pub struct Flags {
     pub identity: Option<PathBuf>,
     pub state: Option<PathBuf>,
     pub locked: bool,
+    pub cloud_run: CloudRunFlags,
     /// Plugin settings, `KEY=VALUE`.
     pub set: Vec<String>,
     /// Plugin settings that have a flag of their own.
@@ -85,6 +88,8 @@ pub struct Settings {
     pub project_name: Option<String>,
     pub profiles: Vec<String>,
     pub env_files: Vec<PathBuf>,
+    /// Where it is, if it is on Google Cloud.
+    pub cloud_run: Option<CloudRun>,
     pub plugins: Vec<String>,
     pub version: Option<String>,
     pub migration: Option<String>,
@@ -157,7 +162,19 @@ impl Settings {
         };
         let identity = flags.identity.or(file.backup.identity.clone().map(from_file));
         let identity = identity.map(absolute).transpose()?;
-        let mut settings = file.plugin_settings();
+        let plugins = or(flags.plugins, file.plugin.clone());
+        let is_cloud_run =
+            cloud_run::is_wanted(&plugins, file.cloudrun.as_ref(), &flags.cloud_run);
+        let table = file.cloudrun.clone().unwrap_or_default();
+        let mut settings = match is_cloud_run {
+            true => table.plugin_settings(),
+            false => BTreeMap::new(),
+        };
+        settings.extend(file.plugin_settings());
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let cloud_run = is_cloud_run
+            .then(|| CloudRun::resolve(&table, &flags.cloud_run, &variable))
+            .transpose()?;
         for pair in &flags.set {
             let (name, value) = pair
                 .split_once('=')
@@ -178,7 +195,8 @@ impl Settings {
             project_name: flags.project_name.or(file.project_name),
             profiles: or(flags.profiles, file.profiles),
             env_files: paths(flags.env_files, file.env_files, config_dir)?,
-            plugins: or(flags.plugins, file.plugin),
+            cloud_run,
+            plugins,
             version,
             migration,
             oldest: release.oldest.clone(),

@@ -23,7 +23,7 @@ pub async fn carry_out(context: &mut Context, effect: &Effect) -> Result<()> {
         Effect::RunDeploy(change) => gcloud::Host::deploy(context, change).await,
         Effect::RunRoute(change) => context.route(change).await,
         Effect::InstanceBackup(change) => context.create_backup(change).await.map(drop),
-        Effect::InstanceRestore(change) => context.restore_backup(change).await,
+        Effect::InstanceRestore(change) => context.restore_backup(change).await.map(drop),
         Effect::SqlExecute(change) => context.execute(change).await.map(drop),
         Effect::SqlDump(change) => context.dump(change).await.map(drop),
         Effect::SqlRestore(change) => context.restore(change).await.map(drop),

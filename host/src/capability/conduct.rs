@@ -50,13 +50,22 @@ pub trait Conduct: Send + Sync {
 
     fn notify(&self, notice: Notice);
 
-    /// Whether the operator agrees that these writes are lost from the database, which
-    /// stays under another name. Where nobody is there to be asked, the approval of the plan
+    /// Whether the operator agrees that these writes are lost from the database, of which
+    /// there is another copy. Where nobody is there to be asked, the approval of the plan
     /// is the answer.
-    fn agree_to_loss(&self, lost: Vec<TableChange>) -> BoxFuture<'static, bool> {
+    fn agree_to_loss(&self, lost: Loss) -> BoxFuture<'static, bool> {
         let _ = lost;
         std::future::ready(false).boxed()
     }
+}
+
+/// Writes that are not in the database which comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// These, which were counted.
+    Tables(Vec<TableChange>),
+    /// All since then, in RFC 3339: what they are is not known.
+    Since(String),
 }
 
 /// A call that changes nothing, before it is carried out.

@@ -11,16 +11,47 @@ use serde::de::DeserializeOwned;
 
 use super::allowance::{Allowance, Left};
 use super::conduct::{Begun, Call, Closed, Conduct, Open};
-use super::{Error, Result, docker, http, sql};
+use super::{Error, Result, docker, gcloud, http, sql};
 use crate::contract::{Effect, errors};
 
 /// The installation, as the capabilities reach it.
 pub struct Services {
-    pub docker: docker::client::Client,
+    pub platform: Platform,
     pub former_files: docker::FormerFiles,
     pub sql: sql::client::Client,
     pub backups: sql::dump::Dumps,
     pub http: http::client::Client,
+}
+
+/// What the services of the installation run on.
+pub enum Platform {
+    Compose(docker::client::Client),
+    CloudRun(gcloud::client::Client),
+}
+
+impl Services {
+    /// # Errors
+    /// `Denied`: there is no such project.
+    pub fn docker(&self) -> Result<&docker::client::Client> {
+        match &self.platform {
+            Platform::Compose(docker) => Ok(docker),
+            Platform::CloudRun(_) => Err(Error::denied(
+                "this installation is on Google Cloud: there is no Compose project",
+            )),
+        }
+    }
+
+    /// # Errors
+    /// `Denied`: there is no such project.
+    pub fn gcloud(&self) -> Result<&gcloud::client::Client> {
+        match &self.platform {
+            Platform::CloudRun(gcloud) => Ok(gcloud),
+            Platform::Compose(_) => Err(Error::denied(
+                "this installation is on Docker Compose: there is no Google Cloud project",
+            )
+            .hint("a [cloudrun] table in tessallite-up.toml, or --plugin cloudrun, says otherwise")),
+        }
+    }
 }
 
 /// Belongs to one call into a plugin.

@@ -58,7 +58,7 @@ async fn locked(
         return Ok(recorded::nothing_done());
     }
     file.keep_approvals(settings, &directory.join(record::PLAN))?;
-    let orders = recorded::orders(args.on_failure, args.consent.yes, &display)?;
+    let orders = recorded::orders(args.on_failure, args.consent, &display)?;
     let summary = prepared.run(display.reporter(), orders).await?;
     display.end(&summary);
     Ok(exit_code::of(summary.ending))

@@ -10,8 +10,11 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcom
 
 use crate::settings::Flags;
 
+mod cloud_run;
 mod guarded;
 mod recorded;
+
+use cloud_run::CloudRun;
 
 pub use guarded::{Apply, Approve, AuditArgs, AuditCommand, PolicyArgs, PolicyCommand};
 pub use recorded::{Resume, Rollback, Show, SupportBundle, Unlock};
@@ -98,6 +101,8 @@ pub struct Global {
     /// Where runs are recorded [default: .tessallite-up in the project]
     #[arg(long, global = true, value_name = "DIR", env = "TESSALLITE_UP_STATE")]
     state: Option<PathBuf>,
+    #[command(flatten)]
+    cloud_run: CloudRun,
     /// Only approved plans, only plugins that are pinned and signed, no questions
     #[arg(long, global = true, action = ArgAction::SetTrue, env = "TESSALLITE_UP_LOCKED")]
     locked: bool,
@@ -142,6 +147,15 @@ pub struct Request {
     /// Recreate the services strictly one after the other
     #[arg(long, action = ArgAction::SetTrue)]
     one_by_one: bool,
+    /// On Google Cloud: move the traffic in these steps, in percent [default: 100]
+    #[arg(long, value_name = "PERCENT,…", env = "TESSALLITE_UP_TRAFFIC")]
+    traffic: Option<String>,
+    /// On Google Cloud: services that do not depend on each other go side by side
+    #[arg(long, action = ArgAction::SetTrue)]
+    parallel: bool,
+    /// On Google Cloud: a service whose traffic is pinned to a revision stays pinned, to the new one
+    #[arg(long, action = ArgAction::SetTrue)]
+    keep_pins: bool,
     /// A tenant that the migration leaves behind is a warning, not a failure
     #[arg(long, action = ArgAction::SetTrue)]
     allow_stranded_tenants: bool,
@@ -183,6 +197,19 @@ pub struct Consent {
     /// How long to wait while another run holds the lock, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub lock_wait: u32,
+    /// Whether a rollback may bring the database back, and with it lose what was written since
+    #[arg(long, value_enum, value_name = "WHETHER", default_value_t = RestoreDatabase::Ask)]
+    pub restore_database: RestoreDatabase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RestoreDatabase {
+    /// Where the upgrade has changed it
+    Yes,
+    /// It stays as it is
+    No,
+    /// Ask when it comes to that; where nobody can be asked, the approval is the answer
+    Ask,
 }
 
 /// Where backups are, and what closes and opens them.
@@ -275,6 +302,7 @@ impl Global {
             env_files: self.env_files.clone(),
             state: self.state.clone(),
             locked: self.locked,
+            cloud_run: self.cloud_run.flags(),
             ..Flags::default()
         }
     }
@@ -291,6 +319,9 @@ impl Request {
         set("timeout", self.timeout.map(|seconds| seconds.to_string()));
         set("soak", self.soak.map(|seconds| seconds.to_string()));
         set("one-by-one", self.one_by_one.then(|| "true".to_owned()));
+        set("traffic", self.traffic.clone());
+        set("parallel", self.parallel.then(|| "true".to_owned()));
+        set("keep-pins", self.keep_pins.then(|| "true".to_owned()));
         set("quiesce", self.quiesce.then(|| "true".to_owned()));
         let proof = self.verify_backup.map(|proof| match proof {
             Proof::Quick => "quick".to_owned(),

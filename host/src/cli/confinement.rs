@@ -135,7 +135,15 @@ fn installation(policy: &mut Policy, settings: &Settings) -> Result<()> {
     if let Some(directory) = settings.plugin_lock.parent() {
         policy.allow_if_there(directory);
     }
-    files(policy, engine::files_of(&session::target(settings).location));
+    match &settings.cloud_run {
+        None => files(policy, engine::files_of(&session::location(settings))),
+        // gcloud, which is asked for tokens, keeps them and its own logs there.
+        Some(_) => {
+            if let Some(directory) = user_dir("CLOUDSDK_CONFIG", ".config/gcloud") {
+                policy.allow_if_there(&directory);
+            }
+        }
+    }
     for path in &settings.confine.write {
         if !path.exists() {
             let text = format!("{}, which [confine] write names, is not there", path.display());

@@ -122,7 +122,7 @@ impl Display {
 
 impl Operator for Display {
     fn agrees_to_loss(&self) -> bool {
-        self.ask("These writes stay in the database that is kept, and are lost from the one that comes back. Go on?")
+        self.ask("These writes stay in what is kept of the database, and are lost from the one that comes back. Go on?")
     }
 }
 

@@ -4,13 +4,13 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use super::approval::PlanFile;
-use super::args::{OnFailure, Output};
+use super::args::{Consent, OnFailure, Output, RestoreDatabase};
 use super::display::Display;
 use super::error::{Failure, Result};
 use super::{display, exit_code, interrupt, load, session};
 use crate::engine::progress::{Direction, Progress};
 use crate::engine::{
-    self, Absent, Audit, Installation, Operator, Orders, Prepared, Wanted, record,
+    self, Absent, Audit, Installation, Keeps, Operator, Orders, Prepared, Wanted, record,
 };
 use crate::report::event::PlanView;
 use crate::settings::Settings;
@@ -112,14 +112,17 @@ pub fn how_far(progress: &Progress) -> String {
 ///
 /// # Errors
 /// The signal handlers cannot be installed.
-pub fn orders(on_failure: OnFailure, yes: bool, display: &Display) -> Result<Orders> {
+pub fn orders(on_failure: OnFailure, consent: Consent, display: &Display) -> Result<Orders> {
     let on_failure = match on_failure {
         OnFailure::Rollback => engine::OnFailure::Rollback,
         OnFailure::Stop => engine::OnFailure::Stop,
     };
-    let operator: Arc<dyn Operator> = match !yes && can_ask(display.output()) {
-        true => Arc::new(display.clone()),
-        false => Arc::new(Absent),
+    let is_there = !consent.yes && can_ask(display.output());
+    let operator: Arc<dyn Operator> = match consent.restore_database {
+        RestoreDatabase::No => Arc::new(Keeps),
+        RestoreDatabase::Ask if is_there => Arc::new(display.clone()),
+        // The approval of the plan is the answer.
+        RestoreDatabase::Ask | RestoreDatabase::Yes => Arc::new(Absent),
     };
     Ok(Orders { on_failure, interrupt: interrupt::listen()?, operator })
 }

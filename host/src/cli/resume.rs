@@ -48,7 +48,7 @@ async fn locked(
     if !args.consent.yes && !display.ask(question) {
         return Ok(recorded::nothing_done());
     }
-    let orders = recorded::orders(args.on_failure, args.consent.yes, &display)?;
+    let orders = recorded::orders(args.on_failure, args.consent, &display)?;
     let summary = prepared.resume(display.reporter(), orders).await?;
     display.end(&summary);
     Ok(exit_code::of(summary.ending))

@@ -44,7 +44,7 @@ async fn locked(
     if !args.consent.yes && !display.ask("Carry out this rollback?") {
         return Ok(recorded::nothing_done());
     }
-    let orders = recorded::orders(OnFailure::Stop, args.consent.yes, &display)?;
+    let orders = recorded::orders(OnFailure::Stop, args.consent, &display)?;
     let summary = prepared.roll_back(display.reporter(), orders).await?;
     display.end(&summary);
     Ok(match summary.ending {

@@ -7,14 +7,19 @@ use std::time::Duration;
 use super::display::{self, Display};
 use super::error::{Failure, Result};
 use super::{interrupt, load};
+use crate::capability::docker::types::Location;
+use crate::capability::gcloud::types::{Named, Patience, Place};
 use crate::contract::{Intent, Request, Setting, Upgrade};
-use crate::engine::{self, Audit, Holder, Installation, Link, Lock, Prepared, Target};
+use crate::engine::{self, Audit, Holder, Installation, Kind, Link, Lock, Prepared, Target};
 use crate::plugin::{Compiler, Limits, Runtime};
 use crate::policy::Policy;
-use crate::settings::{SecretText, Settings};
+use crate::settings::{CloudRun, FOR_CLOUD_RUN, SecretText, Settings};
 
 /// The plugin for a Compose project, where none is named.
 const FOR_COMPOSE: &str = "compose";
+/// The kinds of installations, as plugins name them.
+const COMPOSE: &str = "compose";
+const CLOUD_RUN: &str = "cloudrun";
 /// The program's own directory below those of the user.
 const OWN: &str = "tessallite-up";
 
@@ -44,13 +49,11 @@ pub fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
 pub fn target(settings: &Settings) -> Target {
     let dsn = |(name, text): (&String, &SecretText)| (name.clone(), text.reveal().to_owned());
     Target {
-        location: crate::capability::docker::types::Location {
-            project_dir: settings.project_dir.clone(),
-            files: settings.files.clone(),
-            project_name: settings.project_name.clone(),
-            profiles: settings.profiles.clone(),
-            env_files: settings.env_files.clone(),
+        kind: match &settings.cloud_run {
+            Some(cloud_run) => Kind::CloudRun(place(cloud_run)),
+            None => Kind::Compose(location(settings)),
         },
+        project_dir: settings.project_dir.clone(),
         state_dir: settings.state_dir.clone(),
         backup_dir: settings.backup_dir.clone(),
         recipients: settings.recipients.clone(),
@@ -58,6 +61,36 @@ pub fn target(settings: &Settings) -> Target {
         connections: settings.connections.iter().map(dsn).collect(),
         database_service: settings.settings.get("database-service").cloned(),
     }
+}
+
+pub fn location(settings: &Settings) -> Location {
+    Location {
+        project_dir: settings.project_dir.clone(),
+        files: settings.files.clone(),
+        project_name: settings.project_name.clone(),
+        profiles: settings.profiles.clone(),
+        env_files: settings.env_files.clone(),
+    }
+}
+
+fn place(cloud_run: &CloudRun) -> Place {
+    let CloudRun { project, region, instance, repository, impersonate, services, timeouts } =
+        cloud_run.clone();
+    let named = |service: crate::settings::Named| Named {
+        name: service.name,
+        external: service.external,
+        url: service.url,
+    };
+    let usual = Patience::default();
+    let or = |seconds: Option<u32>, usual| seconds.map_or(usual, |s| Duration::from_secs(s.into()));
+    let patience = Patience {
+        revision: or(timeouts.revision, usual.revision),
+        database: or(timeouts.database, usual.database),
+        busy: or(timeouts.busy, usual.busy),
+        request: or(timeouts.request, usual.request),
+    };
+    let services = services.into_iter().map(named).collect();
+    Place { project, region, instance, repository, services, impersonate, patience }
 }
 
 /// The plugins are loaded and the engine answers; nothing has been read or decided yet.
@@ -81,7 +114,7 @@ impl Session {
     /// As [`Session::open`].
     pub async fn open_for(settings: &Settings, run: &str) -> Result<Self> {
         let links = links(settings).await?;
-        check_first(&links)?;
+        check_first(&links, settings)?;
         let installation = Installation::connect(target(settings)).await?;
         let audit = Arc::new(Audit::begin(&settings.state_dir, run)?);
         Ok(Self { links, installation, run: run.to_owned(), audit })
@@ -155,9 +188,10 @@ pub async fn release(lock: Lock) {
 
 /// The plugins that an upgrade is made with, as the operator names them.
 pub fn plugins(settings: &Settings) -> Vec<String> {
-    match settings.plugins.is_empty() {
-        true => vec![FOR_COMPOSE.to_owned()],
-        false => settings.plugins.clone(),
+    match (settings.plugins.is_empty(), &settings.cloud_run) {
+        (true, None) => vec![FOR_COMPOSE.to_owned()],
+        (true, Some(_)) => vec![FOR_CLOUD_RUN.to_owned()],
+        (false, _) => settings.plugins.clone(),
     }
 }
 
@@ -174,8 +208,20 @@ pub async fn links(settings: &Settings) -> Result<Vec<Link>> {
     Ok(links)
 }
 
-fn check_first(links: &[Link]) -> Result<()> {
+fn check_first(links: &[Link], settings: &Settings) -> Result<()> {
+    let kind = if settings.cloud_run.is_some() { CLOUD_RUN } else { COMPOSE };
     match links.first() {
+        Some(link) if !matches!(link.description.target.as_str(), "" | COMPOSE | CLOUD_RUN) => {
+            let (name, target) = (&link.description.name, &link.description.target);
+            Err(Failure::usage(format!("the plugin {name} is for {target:?}, which is not known")))
+        }
+        Some(link) if !link.description.target.is_empty() && link.description.target != kind => {
+            let (name, target) = (&link.description.name, &link.description.target);
+            Err(Failure::usage(format!(
+                "the plugin {name} is for installations on {target}, and this one is on {kind}"
+            ))
+            .hint("a [cloudrun] table in tessallite-up.toml makes it one on Google Cloud"))
+        }
         Some(link) if link.description.target.is_empty() => {
             let name = &link.description.name;
             Err(Failure::usage(format!("the plugin {name} only extends another one's plan")).hint(

@@ -8,7 +8,9 @@ use super::args::{Global, Output};
 use super::error::Result;
 use super::history::in_words;
 use super::{display, exit_code, session};
+use crate::capability::Platform;
 use crate::capability::docker::types::{ContainerState, Health, Service};
+use crate::contract::gcloud;
 use crate::engine::history::{self, Recorded};
 use crate::engine::{Installation, Lock};
 use crate::settings::Settings;
@@ -17,17 +19,23 @@ use crate::text::one_line;
 pub async fn run(global: &Global) -> Result<u8> {
     let settings = Settings::resolve(global.flags())?;
     let installation = Installation::connect(session::target(&settings)).await?;
-    let docker = &installation.services.docker;
-    let (engine, services) = (docker.engine().await?, docker.services().await?);
+    let project = installation.project().await?;
+    let (services, lines) = match &installation.services.platform {
+        Platform::Compose(docker) => {
+            let services = docker.services().await?;
+            let lines = services.iter().map(|service| line(service, &services)).collect();
+            (services.iter().map(as_json).collect(), lines)
+        }
+        Platform::CloudRun(gcloud) => cloud_run(&gcloud.services().await?),
+    };
     let last = history::runs(&settings.state_dir)?.into_iter().next().map(in_a_line);
     let holder = Lock::holder(&installation).await?;
     display::print(&match global.output {
         Output::Json => {
-            let services: Vec<_> = services.iter().map(as_json).collect();
             format!(
                 "{}\n",
                 json!({
-                    "project": engine.project,
+                    "project": project,
                     "services": services,
                     "last_run": last,
                     "locked_by": holder.map(|holder| holder.run),
@@ -35,9 +43,9 @@ pub async fn run(global: &Global) -> Result<u8> {
             )
         }
         Output::Human => {
-            let mut text = format!("project {}\n", one_line(&engine.project));
-            for service in &services {
-                let _ = writeln!(text, "  {}", line(service, &services));
+            let mut text = format!("project {}\n", one_line(&project));
+            for line in &lines {
+                let _ = writeln!(text, "  {line}");
             }
             if let Some(holder) = holder {
                 let _ = writeln!(text, "locked by {holder}");
@@ -47,6 +55,28 @@ pub async fn run(global: &Global) -> Result<u8> {
         }
     });
     Ok(exit_code::DONE)
+}
+
+/// As JSON, and a line each.
+fn cloud_run(services: &[gcloud::Service]) -> (Vec<serde_json::Value>, Vec<String>) {
+    let widest = |part: fn(&gcloud::Service) -> &str| {
+        services.iter().map(|service| part(service).len()).max().unwrap_or(0)
+    };
+    let (name, image) = (widest(|s| &s.name), widest(|s| &s.image));
+    let line = |service: &gcloud::Service| {
+        let serves = |target: &gcloud::Target| format!("{} % {}", target.percent, target.revision);
+        let serving = service.targets.iter().filter(|target| target.percent > 0).map(serves);
+        let mut state = serving.collect::<Vec<_>>().join(", ");
+        if !service.ready {
+            state += &format!(" (not ready: {})", service.message);
+        }
+        one_line(&format!("{:<name$}  {:<image$}  {state}", service.name, service.image))
+    };
+    let as_json = |service: &gcloud::Service| {
+        json!({"name": service.name, "image": service.image, "ready": service.ready,
+            "message": service.message, "traffic": service.targets})
+    };
+    (services.iter().map(as_json).collect(), services.iter().map(line).collect())
 }
 
 fn line(service: &Service, all: &[Service]) -> String {

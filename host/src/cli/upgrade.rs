@@ -42,7 +42,7 @@ async fn locked(
     if !args.consent.yes && !display.ask("Carry out this plan?") {
         return Ok(recorded::nothing_done());
     }
-    let orders = recorded::orders(args.on_failure, args.consent.yes, &display)?;
+    let orders = recorded::orders(args.on_failure, args.consent, &display)?;
     let summary = prepared.run(display.reporter(), orders).await?;
     display.end(&summary);
     Ok(exit_code::of(summary.ending))

@@ -1,7 +1,7 @@
 //! Effects in words, for the plan, the live view, the journal and the report.
 
 use super::docker::FormerImage;
-use super::{Effect, http, sql};
+use super::{Effect, gcloud, http, sql};
 
 /// How deep an effect reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,6 @@ impl Effect {
             Self::DockerExec(_)
                 | Self::SqlExecute(_)
                 | Self::HttpSend(_)
-                | Self::InstanceRestore(_)
         )
     }
 
@@ -87,14 +86,29 @@ impl Effect {
                 format!("run in {}: {argv}", change.service)
             }
             Self::RunDeploy(change) => {
+                let one = |new: &gcloud::NewRevision| {
+                    format!("{} with {}, without traffic, as {}", new.name, new.image, new.tag)
+                };
+                let revisions: Vec<_> = change.revisions.iter().map(one).collect();
+                format!("create {}", revisions.join("; "))
+            }
+            Self::RunRoute(change) => {
+                let routes: Vec<_> = change.routes.iter().map(routed).collect();
+                format!("send the traffic of {}", routes.join("; of "))
+            }
+            Self::InstanceBackup(change) => {
+                format!("back up the instance as {:?}", change.description)
+            }
+            Self::InstanceRestore(change) => {
+                let when = match &change.when {
+                    gcloud::RestoreWhen::Always => "",
+                    gcloud::RestoreWhen::Changed(_) => ", if the migration has changed",
+                };
                 format!(
-                    "create revision {} of {} with {}",
-                    change.revision, change.service, change.image
+                    "restore the instance from {:?}, after a backup of the state of then as {:?}{when}",
+                    change.backup, change.safety
                 )
             }
-            Self::RunRoute(change) => format!("route traffic of {}", change.service),
-            Self::InstanceBackup(change) => format!("back up the instance: {}", change.description),
-            Self::InstanceRestore(change) => format!("restore the instance from {}", change.backup),
             Self::SqlExecute(change) => {
                 let with = match change.params.len() {
                     0 => String::new(),
@@ -133,6 +147,16 @@ impl Effect {
             }
         }
     }
+}
+
+/// "gateway 90 % to gateway-00001, 10 % to gateway-00002".
+fn routed(route: &gcloud::ServiceRoute) -> String {
+    let one = |share: &gcloud::Share| {
+        let latest = if share.latest { ", and to later ones" } else { "" };
+        format!("{} % to {}{latest}", share.percent, share.revision)
+    };
+    let shares: Vec<_> = route.shares.iter().map(one).collect();
+    format!("{} {}", route.service, shares.join(", "))
 }
 
 /// "gateway on 0b303663679f": the ID as docker shows it.

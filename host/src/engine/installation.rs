@@ -13,13 +13,17 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::{OnceCell, oneshot};
 
 use crate::capability::docker::FormerFiles;
-use crate::capability::docker::client::{Client as Docker, ExecStream, Input, Throw, Throwaway};
+use crate::capability::docker::client::{
+    Client as Docker, ExecStream, Input, Throw, Throwaway, Watch,
+};
 use crate::capability::docker::types::{ContainerRoutes, Location, Probed, Route};
+use crate::capability::gcloud::client::Client as Gcloud;
+use crate::capability::gcloud::types::Place;
 use crate::capability::http::client::locate::{Directory, Probe, Replica, Route as Way};
 use crate::capability::sql::locate::{
     Address, Command, Environment, Exec, Exit, Server, Spare, Spared, Wanted,
 };
-use crate::capability::{Error, Result, Services, http, sql};
+use crate::capability::{Error, Platform, Result, Services, http, sql};
 
 /// The PostgreSQL of a documented installation.
 const DATABASE_SERVICE: &str = "postgres";
@@ -28,7 +32,9 @@ const DATABASE_PORT: u16 = 5432;
 /// What the operator's settings say of the installation.
 #[derive(Clone)]
 pub struct Target {
-    pub location: Location,
+    pub kind: Kind,
+    /// Where it is operated from.
+    pub project_dir: PathBuf,
     pub state_dir: PathBuf,
     pub backup_dir: PathBuf,
     /// Whom backups are encrypted to with age; nobody leaves them as they are.
@@ -40,6 +46,13 @@ pub struct Target {
     pub database_service: Option<String>,
 }
 
+/// What it runs on, and where.
+#[derive(Clone)]
+pub enum Kind {
+    Compose(Location),
+    CloudRun(Place),
+}
+
 pub struct Installation {
     pub services: Arc<Services>,
     pub target: Target,
@@ -49,16 +62,31 @@ impl Installation {
     /// # Errors
     /// There is no engine that can be worked with, or an address makes no sense.
     pub async fn connect(target: Target) -> Result<Self> {
-        let docker = Docker::connect(target.location.clone()).await?;
+        match target.kind.clone() {
+            Kind::Compose(location) => Self::compose(target, location).await,
+            Kind::CloudRun(place) => Self::cloud_run(target, place),
+        }
+    }
+
+    fn cloud_run(target: Target, place: Place) -> Result<Self> {
+        let platform = Platform::CloudRun(Gcloud::new(place)?);
+        let named = connections(&target)?;
+        let sql = sql::client::Client::new(None, named, Default::default());
+        let http = http::client::Client::new(None)?;
+        let seal = sql::dump::Seal::new(&target.recipients, target.identity.clone())?;
+        let backups = sql::dump::Dumps::new(None, target.backup_dir.clone()).encrypted(seal);
+        let former_files = FormerFiles::new(target.state_dir.join("runs"));
+        let services = Services { platform, former_files, sql, backups, http };
+        Ok(Self { services: Arc::new(services), target })
+    }
+
+    async fn compose(target: Target, location: Location) -> Result<Self> {
+        let docker = Docker::connect(location).await?;
         let named = target.database_service.clone();
         let found = OnceCell::new();
         let postgres = Arc::new(Postgres { docker: docker.clone(), named, found });
         let server: Arc<dyn Server> = postgres.clone();
-        let named = target
-            .connections
-            .iter()
-            .map(|(name, text)| Ok((name.clone(), sql::client::Dsn::parse(text, None)?)))
-            .collect::<Result<_>>()?;
+        let named = connections(&target)?;
         let sql = sql::client::Client::new(Some(Arc::clone(&server)), named, Default::default());
         let ports: Arc<dyn Directory> = Arc::new(Ports { docker: docker.clone() });
         let http = http::client::Client::new(Some(ports))?;
@@ -67,9 +95,42 @@ impl Installation {
             .with_spare(postgres)
             .encrypted(seal);
         let former_files = FormerFiles::new(target.state_dir.join("runs"));
-        let services = Services { docker, former_files, sql, backups, http };
+        let platform = Platform::Compose(docker);
+        let services = Services { platform, former_files, sql, backups, http };
         Ok(Self { services: Arc::new(services), target })
     }
+
+    /// Names the installation, to people and to its own records.
+    ///
+    /// # Errors
+    /// The Compose model cannot be read.
+    pub async fn project(&self) -> Result<String> {
+        match &self.services.platform {
+            Platform::Compose(docker) => Ok(docker.engine().await?.project),
+            Platform::CloudRun(gcloud) => {
+                let place = gcloud.place();
+                Ok(format!("{}/{}", place.project, place.region))
+            }
+        }
+    }
+
+    /// Follows its containers, where it has some.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub(super) async fn watch(&self) -> Result<Option<Watch>> {
+        match &self.services.platform {
+            Platform::Compose(docker) => docker.watch().await.map(Some),
+            Platform::CloudRun(_) => Ok(None),
+        }
+    }
+}
+
+fn connections(target: &Target) -> Result<BTreeMap<String, sql::client::Dsn>> {
+    let one = |(name, text): (&String, &String)| {
+        Ok((name.clone(), sql::client::Dsn::parse(text, None)?))
+    };
+    target.connections.iter().map(one).collect()
 }
 
 /// The ports of the project's services.

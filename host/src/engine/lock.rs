@@ -1,20 +1,21 @@
 //! One run at a time, of everybody whose engine it is.
 //!
-//! The lock is a container that is never started: its name is that of the project, and the
-//! engine gives a name to one container only.
+//! On Docker the lock is a container that is never started: its name is that of the project,
+//! and the engine gives a name to one container only. On Google Cloud it is an annotation of
+//! the first service, set with its etag.
 
 mod holder;
+mod marks;
 pub(super) mod process;
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use self::marks::{Mark, Marks};
 use self::process::Fate;
 use super::{Error, Installation, Result};
 use crate::capability;
-use crate::capability::docker::client::Client as Docker;
-use crate::capability::docker::types::Mark;
 
 pub use self::holder::Holder;
 
@@ -32,7 +33,7 @@ const MOST_TRIES: usize = 200;
 #[must_use = "a lock that is not released stays"]
 #[derive(Clone)]
 pub struct Lock {
-    docker: Docker,
+    marks: Marks,
     id: String,
 }
 
@@ -55,17 +56,15 @@ impl Lock {
         wait: Duration,
         waiting: impl Fn(&Holder),
     ) -> Result<Self> {
-        let docker = &installation.services.docker;
-        let project = project(docker).await?;
+        let marks = Marks::of(installation).await.map_err(failed)?;
         let labels = Holder::own(run, &installation.target.state_dir).labels();
-        let name = name(&project);
         let deadline = Instant::now() + wait;
         let mut awaited = String::new();
         let mut tries = 0;
         while tries < MOST_TRIES {
-            let Some((mark, holder)) = held(docker, &name).await? else {
-                if let Some(id) = docker.create_mark(&name, &labels).await.map_err(failed)? {
-                    return Ok(Self { docker: docker.clone(), id });
+            let Some((mark, holder)) = held(&marks).await? else {
+                if let Some(id) = marks.create(&labels).await.map_err(failed)? {
+                    return Ok(Self { marks, id });
                 }
                 tries += 1;
                 sleep(MOMENT).await;
@@ -75,14 +74,14 @@ impl Lock {
             if fate == Fate::Dead {
                 // Whoever else sees the same dead owner removes the same container, and
                 // none that has come after it.
-                docker.remove_mark(&mark.id).await.map_err(failed)?;
+                marks.remove(&mark.id).await.map_err(failed)?;
                 tries += 1;
                 sleep(MOMENT).await;
                 continue;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(locked(project, holder, fate));
+                return Err(locked(&marks, holder, fate));
             }
             if awaited != mark.id {
                 waiting(&holder);
@@ -92,7 +91,8 @@ impl Lock {
             sleep(PAUSE.min(left)).await;
         }
         Err(failed(capability::Error::unavailable(format!(
-            "the engine says again and again that {name} is there, and then that it is not"
+            "{} is there again and again, and then it is not",
+            marks.place()
         ))))
     }
 
@@ -102,7 +102,7 @@ impl Lock {
     /// `Capability`: it is left behind, and the next run takes it.
     pub async fn release(self) -> Result<()> {
         let doing = "releasing the lock of the installation";
-        let removed = self.docker.remove_mark(&self.id).await;
+        let removed = self.marks.remove(&self.id).await;
         removed.map_err(|source| Error::Capability { doing, source })
     }
 
@@ -111,16 +111,15 @@ impl Lock {
     /// # Errors
     /// `Locked` when another run holds it, or when this one is alive.
     pub async fn remove(installation: &Installation, run: &str) -> Result<Unlocked> {
-        let docker = &installation.services.docker;
-        let project = project(docker).await?;
-        let Some((mark, holder)) = held(docker, &name(&project)).await? else {
+        let marks = Marks::of(installation).await.map_err(failed)?;
+        let Some((mark, holder)) = held(&marks).await? else {
             return Ok(Unlocked::NotLocked);
         };
         let fate = holder.fate();
         if holder.run != run || fate == Fate::Alive {
-            return Err(locked(project, holder, fate));
+            return Err(locked(&marks, holder, fate));
         }
-        docker.remove_mark(&mark.id).await.map_err(failed)?;
+        marks.remove(&mark.id).await.map_err(failed)?;
         Ok(Unlocked::Removed(holder))
     }
 
@@ -129,33 +128,22 @@ impl Lock {
     /// # Errors
     /// `Capability`.
     pub async fn holder(installation: &Installation) -> Result<Option<Holder>> {
-        let docker = &installation.services.docker;
-        let held = held(docker, &name(&project(docker).await?)).await?;
-        Ok(held.map(|(_, holder)| holder))
+        let marks = Marks::of(installation).await.map_err(failed)?;
+        Ok(held(&marks).await?.map(|(_, holder)| holder))
     }
 }
 
-fn name(project: &str) -> String {
-    format!("tessallite-up-lock-{project}")
-}
-
-async fn project(docker: &Docker) -> Result<String> {
-    Ok(docker.engine().await.map_err(failed)?.project)
-}
-
-async fn held(docker: &Docker, name: &str) -> Result<Option<(Mark, Holder)>> {
-    let Some(mark) = docker.find_mark(name).await.map_err(failed)? else { return Ok(None) };
+async fn held(marks: &Marks) -> Result<Option<(Mark, Holder)>> {
+    let Some(mark) = marks.find().await.map_err(failed)? else { return Ok(None) };
     match Holder::of(&mark) {
         Some(holder) => Ok(Some((mark, holder))),
-        None => Err(failed(
-            capability::Error::failed(format!("there is a container {name} that is no lock"))
-                .hint(format!("docker inspect {name} shows what it is; rename or remove it")),
-        )),
+        None => Err(failed(marks.foreign())),
     }
 }
 
-fn locked(project: String, holder: Holder, fate: Fate) -> Error {
+fn locked(marks: &Marks, holder: Holder, fate: Fate) -> Error {
     let is_out_of_sight = fate == Fate::Unknown;
+    let project = marks.project().to_owned();
     Error::Locked { project, holder: Box::new(holder), is_out_of_sight }
 }
 

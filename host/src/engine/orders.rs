@@ -30,6 +30,15 @@ impl Operator for Absent {
     }
 }
 
+/// The database is to stay as it is.
+pub struct Keeps;
+
+impl Operator for Keeps {
+    fn agrees_to_loss(&self) -> bool {
+        false
+    }
+}
+
 #[derive(Clone)]
 pub struct Orders {
     pub on_failure: OnFailure,

@@ -12,8 +12,7 @@ use super::crash::{self, Moment};
 use super::guard::Guard;
 use super::journal::Record;
 use super::orders::Operator;
-use crate::capability::conduct::{Begun, Call, Closed, Conduct, Notice, Open, Ticket};
-use crate::capability::sql::types::TableChange;
+use crate::capability::conduct::{Begun, Call, Closed, Conduct, Loss, Notice, Open, Ticket};
 use crate::capability::{Error, Result};
 use crate::contract::{Effect, Step};
 use crate::policy::{Policy, Reach};
@@ -292,8 +291,12 @@ impl Conduct for Applying {
         let _ = self.ledger.notices.send(notice);
     }
 
-    fn agree_to_loss(&self, lost: Vec<TableChange>) -> BoxFuture<'static, bool> {
-        self.ledger.reporter.report(&Event::WritesWouldBeLost { tables: lost });
+    fn agree_to_loss(&self, lost: Loss) -> BoxFuture<'static, bool> {
+        let (tables, since) = match lost {
+            Loss::Tables(tables) => (tables, None),
+            Loss::Since(since) => (Vec::new(), Some(one_line(&since))),
+        };
+        self.ledger.reporter.report(&Event::WritesWouldBeLost { tables, since });
         let operator = Arc::clone(&self.operator);
         // A person answers, or does not.
         let asked = tokio::task::spawn_blocking(move || operator.agrees_to_loss());

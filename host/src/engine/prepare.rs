@@ -10,7 +10,7 @@ use super::permit::Planning;
 use super::plan::{FORMAT, Plan};
 use super::{Error, Installation, Result};
 use crate::capability::Conduct;
-use crate::contract::{Effect, Request};
+use crate::contract::{Effect, Request, gcloud};
 use crate::report::event::ServiceChange;
 use crate::report::{Event, Reporter};
 
@@ -46,13 +46,13 @@ pub async fn prepare(
     draft.check_granted()?;
     draft.check_run(&request.run)?;
     let doing = |source| Error::Capability { doing: "reading the installation", source };
-    let docker = &installation.services.docker;
-    let running = docker.services().await.map_err(doing)?;
     let effects = draft.steps.iter().flat_map(|planned| &planned.step.effects);
-    let services = service_changes(effects, &running);
-    let project = docker.engine().await.map_err(doing)?.project;
-    let directory = installation.target.location.project_dir.display();
-    let place = format!("{}:{directory}", host());
+    let services = match installation.services.docker() {
+        Ok(docker) => service_changes(effects, &docker.services().await.map_err(doing)?),
+        Err(_) => new_revisions(effects),
+    };
+    let project = installation.project().await.map_err(doing)?;
+    let place = format!("{}:{}", host(), installation.target.project_dir.display());
     let plan = Plan {
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -68,6 +68,25 @@ pub async fn prepare(
     reporter.report(&Event::PlanMade { plan: plan.view() });
     let links = links.into_iter().map(Some).collect();
     Ok(Prepared { plan, installation, links, state_dir, audit })
+}
+
+/// What the new revisions of a plan make of each service, in the order of the plan.
+fn new_revisions<'a>(effects: impl Iterator<Item = &'a Effect>) -> Vec<ServiceChange> {
+    let deployed = effects.filter_map(|effect| match effect {
+        Effect::RunDeploy(change) => Some(&change.revisions),
+        _ => None,
+    });
+    let change = |new: &gcloud::NewRevision| {
+        let digest = |image: &str| image.split_once('@').map(|(_, digest)| digest.to_owned());
+        ServiceChange {
+            service: new.service.clone(),
+            before: new.before.clone(),
+            before_digest: digest(&new.before),
+            after: new.image.clone(),
+            after_digest: digest(&new.image).unwrap_or_default(),
+        }
+    };
+    deployed.flatten().map(change).collect()
 }
 
 /// What the deployments and the pins of a plan make of each service, in the order of the

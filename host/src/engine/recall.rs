@@ -59,7 +59,7 @@ pub async fn take_up(
     check(&recalled, wanted)?;
     let Recalled { plan, progress } = recalled;
     let doing = |source| Error::Capability { doing: "reading the installation", source };
-    let project = installation.services.docker.engine().await.map_err(doing)?.project;
+    let project = installation.project().await.map_err(doing)?;
     if project != plan.project {
         let how = format!("is one of the project {}, and this is {project}", plan.project);
         return Err(Error::NotNow { run: plan.run, how });

@@ -111,7 +111,7 @@ impl Prepared {
     ) -> Result<Summary> {
         let began = Instant::now();
         let (sender, notices) = mpsc::unbounded_channel();
-        let watch = self.installation.services.docker.watch().await;
+        let watch = self.installation.watch().await;
         let doing = "beginning to watch the services";
         let watch = watch.map_err(|source| Error::Capability { doing, source })?;
         let monitor = Monitor::new(watch, notices);
@@ -220,14 +220,20 @@ impl Run<'_> {
         if deployed.is_empty() {
             return Ok(());
         }
-        let docker = &self.prepared.installation.services.docker;
-        let added = async { self.monitor.handle().add(&docker.deployed(&deployed).await?).await };
+        let (Some(handle), Ok(docker)) =
+            (self.monitor.handle(), self.prepared.installation.services.docker())
+        else {
+            return Ok(());
+        };
+        let added = async { handle.add(&docker.deployed(&deployed).await?).await };
         added.await.map_err(|error| Stop::failed(&error.full_text()))
     }
 
     async fn diagnose(&self, stop: &Stop) {
-        if let Stop::Failed { services, .. } = stop {
-            let docker = &self.prepared.installation.services.docker;
+        // What Cloud Run has to say of a revision is in the error.
+        if let (Stop::Failed { services, .. }, Ok(docker)) =
+            (stop, self.prepared.installation.services.docker())
+        {
             diagnosis::show(docker, services, &*self.reporter).await;
         }
     }

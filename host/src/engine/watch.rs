@@ -23,7 +23,8 @@ pub(super) struct Incident {
 
 /// Follows the engine's events and the notices of the plugins.
 pub(super) struct Monitor {
-    watch: Watch,
+    /// Absent where there are no containers to follow: Cloud Run looks after its own.
+    watch: Option<Watch>,
     notices: mpsc::UnboundedReceiver<Notice>,
     pub downtimes: Downtimes,
     /// Services whose gate failed.
@@ -31,25 +32,25 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    pub(super) fn new(watch: Watch, notices: mpsc::UnboundedReceiver<Notice>) -> Self {
+    pub(super) fn new(watch: Option<Watch>, notices: mpsc::UnboundedReceiver<Notice>) -> Self {
         Self { watch, notices, downtimes: Downtimes::default(), failed_gates: Vec::new() }
     }
 
     /// With another watch, which knows of nothing yet; how long services were away is kept.
-    pub(super) fn begin_again(&mut self, watch: Watch) {
+    pub(super) fn begin_again(&mut self, watch: Option<Watch>) {
         self.watch = watch;
         self.failed_gates.clear();
     }
 
-    pub(super) fn handle(&self) -> WatchHandle {
-        self.watch.handle()
+    pub(super) fn handle(&self) -> Option<WatchHandle> {
+        self.watch.as_ref().map(Watch::handle)
     }
 
     /// Returns only when something happened that ends the run.
     pub(super) async fn incident(&mut self, reporter: &dyn Reporter) -> Incident {
         loop {
             tokio::select! {
-                observation = self.watch.next() => {
+                observation = next(&mut self.watch) => {
                     let Some(observation) = observation else { return lost("it ended") };
                     if let Some(incident) = self.observe(observation, reporter) {
                         return incident;
@@ -77,7 +78,8 @@ impl Monitor {
     async fn note(&mut self, notice: Notice) -> Option<Incident> {
         match notice {
             Notice::Deployed { containers } => {
-                let added = self.watch.handle().add(&containers).await;
+                let Some(handle) = self.handle() else { return None };
+                let added = handle.add(&containers).await;
                 added.err().map(|error| lost(&error.full_text()))
             }
             Notice::Gate { service, state } => {
@@ -118,6 +120,14 @@ impl Monitor {
             Observation::Started { .. } | Observation::Healthy { .. } => None,
             Observation::Lost(error) => Some(lost(&error.full_text())),
         }
+    }
+}
+
+/// Never, where nothing is followed.
+async fn next(watch: &mut Option<Watch>) -> Option<Observation> {
+    match watch {
+        Some(watch) => watch.next().await,
+        None => std::future::pending().await,
     }
 }
 

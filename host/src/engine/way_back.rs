@@ -24,7 +24,7 @@ impl Run<'_> {
     pub(super) async fn turn_back(&mut self, why: &str) -> Result<(), Stop> {
         self.write(&Record::RollbackStarted { why: why.to_owned() })?;
         self.reporter.report(&Event::RollbackStarted { why: why.to_owned() });
-        let watch = self.prepared.installation.services.docker.watch().await;
+        let watch = self.prepared.installation.watch().await;
         self.monitor.begin_again(watch.map_err(|error| Stop::failed(&error.full_text()))?);
         self.ledger.watched_by(self.monitor.handle());
         self.remember_rollback();
@@ -71,15 +71,22 @@ pub(super) async fn without_plugin(
 /// The upgrade never came to a backup: then there is none to restore, and nothing that it
 /// could have changed.
 fn is_about_nothing(run: &Run<'_>, effect: &Effect, error: &Error) -> bool {
-    let Effect::SqlRestore(change) = effect else { return false };
+    let is_its_backup = |made: &Effect| match (effect, made) {
+        (Effect::SqlRestore(change), Effect::SqlDump(dump)) => dump.label == change.label,
+        (Effect::InstanceRestore(change), Effect::InstanceBackup(backup)) => {
+            backup.description == change.backup
+        }
+        _ => false,
+    };
+    let restores = matches!(effect, Effect::SqlRestore(_) | Effect::InstanceRestore(_));
     let finished = run.ledger.finished();
-    let is_its_dump =
-        |effect: &Effect| matches!(effect, Effect::SqlDump(dump) if dump.label == change.label);
-    error.kind == Kind::NotFound && !finished.iter().any(|(effect, _)| is_its_dump(effect))
+    let has_one = finished.iter().any(|(made, _)| is_its_backup(made));
+    error.kind == Kind::NotFound && restores && !has_one
 }
 
 async fn wait_until_well(run: &Run<'_>, names: &[&str], limit_s: u32) -> Result<(), Stop> {
-    let docker = &run.prepared.installation.services.docker;
+    let docker = run.prepared.installation.services.docker();
+    let docker = docker.map_err(|error| Stop::failed(&error.full_text()))?;
     let deadline = Instant::now() + Duration::from_secs(limit_s.into());
     loop {
         let services = docker.services().await.map_err(|error| Stop::failed(&error.full_text()))?;

@@ -7,11 +7,18 @@ pub struct Bundled {
     pub digest: &'static str,
 }
 
-pub const BUNDLED: &[Bundled] = &[Bundled {
-    name: "compose",
-    component: include_bytes!(concat!(env!("OUT_DIR"), "/compose.wasm")),
-    digest: include_str!(concat!(env!("OUT_DIR"), "/compose.wasm.sha256")),
-}];
+pub const BUNDLED: &[Bundled] = &[
+    Bundled {
+        name: "compose",
+        component: include_bytes!(concat!(env!("OUT_DIR"), "/compose.wasm")),
+        digest: include_str!(concat!(env!("OUT_DIR"), "/compose.wasm.sha256")),
+    },
+    Bundled {
+        name: "cloudrun",
+        component: include_bytes!(concat!(env!("OUT_DIR"), "/cloudrun.wasm")),
+        digest: include_str!(concat!(env!("OUT_DIR"), "/cloudrun.wasm.sha256")),
+    },
+];
 
 #[cfg(test)]
 mod tests {

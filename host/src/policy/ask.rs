@@ -107,8 +107,12 @@ impl<'a> From<&'a Effect> for Ask<'a> {
                 About::Services(change.services.iter().map(String::as_str).collect())
             }
             Effect::DockerExec(change) => About::Service(&change.service),
-            Effect::RunDeploy(change) => About::Service(&change.service),
-            Effect::RunRoute(change) => About::Service(&change.service),
+            Effect::RunDeploy(change) => {
+                About::Services(change.revisions.iter().map(|new| new.service.as_str()).collect())
+            }
+            Effect::RunRoute(change) => {
+                About::Services(change.routes.iter().map(|r| r.service.as_str()).collect())
+            }
             Effect::SqlExecute(change) => {
                 About::Statement { connection: &change.connection, statement: &change.statement }
             }

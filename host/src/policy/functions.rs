@@ -12,16 +12,18 @@ pub const DOCKER_READS: &[&str] = &[
 ];
 pub const DOCKER_CHANGES: &[&str] = &["pull", "pin", "deploy", "unpin", "revert", "stop", "exec"];
 
-/// Of the interface `gcloud`.
-pub const GCLOUD: &[&str] = &[
+/// Of the interface `gcloud`: those that change nothing, and the others.
+pub const GCLOUD_READS: &[&str] = &[
+    "get-place",
     "list-services",
+    "get-service",
+    "get-instance",
     "list-backups",
     "resolve",
-    "deploy",
-    "route",
-    "create-backup",
-    "restore-backup",
+    "probe",
+    "preview-deploy",
 ];
+pub const GCLOUD_CHANGES: &[&str] = &["deploy", "route", "create-backup", "restore-backup"];
 
 /// Of the interface `sql`: what `read` grants.
 pub const SQL_READS: &[&str] =

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::functions::{DOCKER_CHANGES, DOCKER_READS, GCLOUD, METHODS, SQL_READS};
+use super::functions::{
+    DOCKER_CHANGES, DOCKER_READS, GCLOUD_CHANGES, GCLOUD_READS, METHODS, SQL_READS,
+};
 use super::statement::writes_only;
 use super::{About, Ask, Origin, Reach};
 use crate::contract::http::Endpoint;
@@ -116,7 +118,7 @@ impl TryFrom<Allow> for Grants {
 
     fn try_from(allow: Allow) -> Result<Self, String> {
         known("docker.actions", &allow.docker.actions, &[DOCKER_READS, DOCKER_CHANGES].concat())?;
-        known("gcloud.actions", &allow.gcloud.actions, GCLOUD)?;
+        known("gcloud.actions", &allow.gcloud.actions, &[GCLOUD_READS, GCLOUD_CHANGES].concat())?;
         known("http.methods", &allow.http.methods, METHODS)?;
         let services = [&allow.docker.services, &allow.gcloud.services, &allow.http.services];
         if services.into_iter().flatten().any(|name| !is_service(name)) {

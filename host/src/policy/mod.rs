@@ -19,13 +19,16 @@ use serde::{Deserialize, Serialize};
 
 pub use ask::{About, Ask};
 pub use denial::Denial;
-pub use functions::{DOCKER_CHANGES, DOCKER_READS, GCLOUD, SQL_READS};
+pub use functions::{DOCKER_CHANGES, DOCKER_READS, GCLOUD_CHANGES, GCLOUD_READS, SQL_READS};
 pub use grants::{Allow, Grants, LimitGrants};
 pub use origin::{Malformed, Origin};
 pub use reach::Reach;
 
 /// The grants of the procedures that come with the program, as in a configuration.
-pub const BUNDLED: &[(&str, &str)] = &[("compose", include_str!("bundled/compose.toml"))];
+pub const BUNDLED: &[(&str, &str)] = &[
+    ("compose", include_str!("bundled/compose.toml")),
+    ("cloudrun", include_str!("bundled/cloudrun.toml")),
+];
 
 /// Of one plugin. Recorded with the plan: the approval holds for it as it was then.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Grants that grow by what is wanted of them.
 
 use super::ask::spelt;
-use super::functions::{DOCKER_READS, SQL_READS};
+use super::functions::{DOCKER_READS, GCLOUD_READS, SQL_READS};
 use super::grants::{ALL, Http, Services, Sql, connection};
 use super::{About, Ask, Grants, Origin};
 use crate::contract::http::Endpoint;
@@ -106,6 +106,9 @@ impl Grants {
         match function.split_once('.') {
             Some(("docker", name)) if DOCKER_READS.contains(&name) => {
                 allow.docker.actions.insert(name.to_owned());
+            }
+            Some(("gcloud", name)) if GCLOUD_READS.contains(&name) => {
+                allow.gcloud.actions.insert(name.to_owned());
             }
             Some(("sql", name)) if SQL_READS.contains(&name) => allow.sql.read = true,
             Some(("http", "get")) => {

@@ -223,6 +223,9 @@ pub enum Event {
     /// stay in the database of now, which is kept under another name.
     WritesWouldBeLost {
         tables: Vec<TableChange>,
+        /// Where they could not be counted: all since then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
     },
     /// The upgrade failed, or is not wanted any longer: the steps of the rollback follow.
     RollbackStarted {

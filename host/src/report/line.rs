@@ -146,7 +146,10 @@ fn told(event: &Event) -> Vec<String> {
             lines_of(&table::diagnosis(service, containers))
         }
         Event::EffectAnswered { summary, .. } => vec![format!("  done before: {summary}")],
-        Event::WritesWouldBeLost { tables } => {
+        Event::WritesWouldBeLost { since: Some(since), .. } => {
+            vec![format!("what was written since the backup of {since} is not in it")]
+        }
+        Event::WritesWouldBeLost { tables, since: None } => {
             let heading = "written since the backup, and not in it:".to_owned();
             [heading].into_iter().chain(lines_of(&table::writes(tables))).collect()
         }

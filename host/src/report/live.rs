@@ -123,7 +123,7 @@ impl View {
                 self.stage
                     .say(&format!("\n{}\n", table::diagnosis(service, containers).trim_end()));
             }
-            Event::WritesWouldBeLost { tables } => self.writes(tables),
+            Event::WritesWouldBeLost { tables, since } => self.writes(tables, since.as_deref()),
             Event::RollbackStarted { why } => {
                 let text = format!("Rolling back: {why}");
                 self.stage.say_marked(&self.stage.paint.warning("!"), &text);
@@ -200,9 +200,12 @@ impl View {
     }
 
     /// A question may follow: nothing moves until the next step begins.
-    fn writes(&mut self, tables: &[TableChange]) {
+    fn writes(&mut self, tables: &[TableChange], since: Option<&str>) {
         self.step = None;
-        let text = format!("Written since the backup, and not in it:\n{}", table::writes(tables));
+        let text = match since {
+            Some(since) => format!("What was written since the backup of {since} is not in it."),
+            None => format!("Written since the backup, and not in it:\n{}", table::writes(tables)),
+        };
         self.stage.say(text.trim_end());
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::cloud_run::Table;
 use super::{Error, Result};
 use crate::policy::Grants;
 
@@ -43,6 +44,8 @@ pub struct File {
     /// For the plugins, one table a service: `services.NAME.KEY`.
     #[serde(default)]
     services: BTreeMap<String, BTreeMap<String, Scalar>>,
+    /// Where the installation is, if it is on Google Cloud.
+    pub cloudrun: Option<Table>,
     #[serde(default)]
     pub sql: Sql,
     #[serde(default)]

@@ -32,6 +32,7 @@ pub(super) fn check_flags(flags: &Flags) -> Result<()> {
         ("--backup-dir", flags.backup_dir.is_some()),
         ("--recipient", !flags.recipients.is_empty()),
         ("--identity", flags.identity.is_some()),
+        ("--gcp-…", flags.cloud_run != super::CloudRunFlags::default()),
     ];
     match given.iter().find(|(_, is_given)| *is_given) {
         None => Ok(()),

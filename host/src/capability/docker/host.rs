@@ -23,34 +23,34 @@ const MOST_LINES: u32 = 1_000;
 
 impl Host for Context {
     async fn get_engine(&mut self) -> Result<Engine> {
-        self.read(whole("docker.get-engine", &()), async |s| Ok(s.docker.engine().await?.into()))
+        self.read(whole("docker.get-engine", &()), async |s| Ok(s.docker()?.engine().await?.into()))
             .await
     }
 
     async fn list_services(&mut self) -> Result<Vec<Service>> {
         self.read(whole("docker.list-services", &()), async |s| {
-            Ok(s.docker.services().await?.into_iter().map(Into::into).collect())
+            Ok(s.docker()?.services().await?.into_iter().map(Into::into).collect())
         })
         .await
     }
 
     async fn get_service(&mut self, name: String) -> Result<Service> {
         self.read(of("docker.get-service", &name, &name), async |s| {
-            Ok(s.docker.service(&name).await?.into())
+            Ok(s.docker()?.service(&name).await?.into())
         })
         .await
     }
 
     async fn check_health(&mut self, service: String) -> Result<Health> {
         self.read(of("docker.check-health", &service, &service), async |s| {
-            Ok(s.docker.check_health(&service).await?.into())
+            Ok(s.docker()?.check_health(&service).await?.into())
         })
         .await
     }
 
     async fn logs(&mut self, service: String, tail: u32) -> Result<String> {
         self.read(of("docker.logs", &service, &(&service, tail)), async |s| {
-            s.docker.logs(&service, tail.min(MOST_LINES)).await
+            s.docker()?.logs(&service, tail.min(MOST_LINES)).await
         })
         .await
     }
@@ -67,7 +67,7 @@ impl Host for Context {
         let call = whole("docker.resolve", &references);
         let answers = self
             .read(call, async |s| {
-                let docker = &s.docker;
+                let docker = s.docker()?;
                 let one = async |reference: String| {
                     let answer = docker.resolve(&reference).await;
                     answer.map(RegistryImage::from).map_err(errors::Error::from)
@@ -93,16 +93,17 @@ impl Host for Context {
         let services = change.images.iter().map(|image| image.service.as_str()).collect();
         let ask = Ask { function: "docker.preview-pin", about: About::Services(services) };
         let call = Call { ask, arguments: &change };
-        self.read(call, async |s| pin::preview(&s.docker, change.clone()).await).await
+        self.read(call, async |s| pin::preview(s.docker()?, change.clone()).await).await
     }
 
     async fn pull(&mut self, change: PullChange) -> Result<()> {
         let conduct = Arc::clone(self.conduct());
         let run = self.run().to_owned();
         self.change(Effect::DockerPull(change.clone()), async move |s| {
-            s.docker.keep_current_images(&run).await?;
+            s.docker()?.keep_current_images(&run).await?;
             let images = change.images.into_iter().map(PinnedImage::from);
-            let pulls = images.map(|image| pull_one(&s.docker, image, &conduct));
+            let docker = s.docker()?;
+            let pulls = images.map(|image| pull_one(docker, image, &conduct));
             stream::iter(pulls).buffer_unordered(SIDE_BY_SIDE).try_collect().await
         })
         .await
@@ -111,7 +112,7 @@ impl Host for Context {
     async fn pin(&mut self, change: PinChange) -> Result<()> {
         let run = self.run().to_owned();
         self.change(Effect::DockerPin(change.clone()), async move |s| {
-            pin::pin(&s.docker, &s.former_files, &run, change).await
+            pin::pin(s.docker()?, &s.former_files, &run, change).await
         })
         .await
     }
@@ -120,7 +121,7 @@ impl Host for Context {
         let conduct = Arc::clone(self.conduct());
         self.change(Effect::DockerDeploy(change.clone()), async move |s| {
             let images: Vec<_> = change.services.into_iter().map(Into::into).collect();
-            let containers = s.docker.up(&images).await?;
+            let containers = s.docker()?.up(&images).await?;
             conduct.notify(Notice::Deployed { containers });
             Ok(())
         })
@@ -130,7 +131,7 @@ impl Host for Context {
     async fn unpin(&mut self, change: UnpinChange) -> Result<()> {
         self.change(Effect::DockerUnpin(change.clone()), async move |s| {
             s.former_files.restore(&change.run).await?;
-            s.docker.forget_model().await;
+            s.docker()?.forget_model().await;
             Ok(())
         })
         .await
@@ -140,7 +141,7 @@ impl Host for Context {
         let conduct = Arc::clone(self.conduct());
         self.change(Effect::DockerRevert(change.clone()), async move |s| {
             let formers: Vec<_> = change.services.into_iter().map(Into::into).collect();
-            let containers = s.docker.revert(&formers).await?;
+            let containers = s.docker()?.revert(&formers).await?;
             conduct.notify(Notice::Deployed { containers });
             Ok(())
         })
@@ -150,14 +151,14 @@ impl Host for Context {
     async fn stop(&mut self, change: StopChange) -> Result<()> {
         self.change(Effect::DockerStop(change.clone()), async move |s| {
             let spared: Vec<_> = change.unless_on.into_iter().map(Into::into).collect();
-            s.docker.stop(&change.services, &spared).await
+            s.docker()?.stop(&change.services, &spared).await
         })
         .await
     }
 
     async fn exec(&mut self, change: ExecChange) -> Result<ExecOutput> {
         self.change(Effect::DockerExec(change.clone()), async move |s| {
-            Ok(s.docker.exec(&change.service, &change.argv).await?.into())
+            Ok(s.docker()?.exec(&change.service, &change.argv).await?.into())
         })
         .await
     }

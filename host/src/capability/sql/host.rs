@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::types::{self, Progress};
-use crate::capability::conduct::{Arguments, Call, Notice};
+use crate::capability::conduct::{Arguments, Call, Loss, Notice};
 use crate::capability::{Context, Result};
 use crate::contract::Effect;
 use crate::contract::sql::{
@@ -71,7 +71,7 @@ impl Host for Context {
                 let what = "restore".to_owned();
                 conduct.notify(Notice::Progress { what, done, total: Some(estimate.max(done)) });
             };
-            let agreed = |lost| conduct.agree_to_loss(lost);
+            let agreed = |lost| conduct.agree_to_loss(Loss::Tables(lost));
             let restored = s.backups.restore(&change.into(), &agreed, &progress).await?;
             Ok(Restored { restored })
         })

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rustix::process::getuid;
 
+use super::marks::Mark;
 use super::process::{self, Fate, Process};
-use crate::capability::docker::types::Mark;
 use crate::text::{one_line, shortened};
 
 const LABELS: &str = "tessallite-up.lock.";
@@ -50,7 +50,7 @@ impl Holder {
         all.map(|(name, value)| (format!("{LABELS}{name}"), value)).collect()
     }
 
-    /// Nothing where the container is no lock.
+    /// Nothing where it is no lock.
     pub(super) fn of(mark: &Mark) -> Option<Self> {
         let own = |(name, value)| Some((str::strip_prefix(name, LABELS)?, value));
         let all = mark.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -45,8 +45,8 @@ impl Ledger {
     }
 
     /// From now on, this watch is told.
-    pub(in crate::engine) fn watched_by(&self, watch: WatchHandle) {
-        *unpoisoned(&self.watch) = Some(watch);
+    pub(in crate::engine) fn watched_by(&self, watch: Option<WatchHandle>) {
+        *unpoisoned(&self.watch) = watch;
     }
 
     /// How far the run has come.

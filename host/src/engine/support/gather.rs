@@ -88,7 +88,10 @@ impl Gathered {
     /// What the engine and Compose say. Where the secrets are not known, nothing is taken
     /// in that may contain them.
     pub(super) async fn installation(&mut self, installation: &Installation) {
-        let docker = &installation.services.docker;
+        let Ok(docker) = installation.services.docker() else {
+            self.versions(None);
+            return self.missing("compose.json, containers.json, logs/", &"not a Compose project");
+        };
         self.env_files(&docker.env_files());
         match docker.engine().await {
             Ok(engine) => self.versions(Some(&engine)),

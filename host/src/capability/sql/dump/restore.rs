@@ -211,7 +211,7 @@ impl Dumps {
         let open = || {
             let doing = format!("opening the backup {name}");
             let file = directory.open(&name).map_err(|e| Error::failed(doing).because(e))?;
-            Ok(Archive { source: file.into_std(), identities: identities.clone() })
+            Ok::<_, Error>(Archive { source: file.into_std(), identities: identities.clone() })
         };
         if let Some(identities) = &identities
             && !seal::is_for(open()?.source, identities)

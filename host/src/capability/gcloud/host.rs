@@ -1,0 +1,106 @@
+//! The interface `gcloud` of the contract.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capability::conduct::{Arguments, Call, Loss};
+use crate::capability::{Context, Result};
+use crate::contract::Effect;
+use crate::contract::gcloud::{
+    Backup, BackupChange, DeployChange, Host, Instance, NewRevision, Place, RestoreChange,
+    Restored, RouteChange, Service,
+};
+use crate::contract::http::Response;
+use crate::policy::Ask;
+
+impl Host for Context {
+    async fn get_place(&mut self) -> Result<Place> {
+        self.read(whole("gcloud.get-place", &()), async |s| {
+            let place = s.gcloud()?.place().clone();
+            let (project, region) = (place.project, place.region);
+            Ok(Place { project, region, instance: place.instance, repository: place.repository })
+        })
+        .await
+    }
+
+    async fn list_services(&mut self) -> Result<Vec<Service>> {
+        self.read(whole("gcloud.list-services", &()), async |s| s.gcloud()?.services().await).await
+    }
+
+    async fn get_service(&mut self, name: String) -> Result<Service> {
+        let call = of("gcloud.get-service", &name, &name);
+        self.read(call, async |s| s.gcloud()?.service(&name).await).await
+    }
+
+    async fn get_instance(&mut self) -> Result<Instance> {
+        self.read(whole("gcloud.get-instance", &()), async |s| s.gcloud()?.instance().await).await
+    }
+
+    async fn list_backups(&mut self) -> Result<Vec<Backup>> {
+        self.read(whole("gcloud.list-backups", &()), async |s| s.gcloud()?.backups().await).await
+    }
+
+    async fn resolve(&mut self, image: String) -> Result<String> {
+        let call = whole("gcloud.resolve", &image);
+        self.read(call, async |s| s.gcloud()?.resolve(&image).await).await
+    }
+
+    async fn probe(
+        &mut self,
+        service: String,
+        tag: Option<String>,
+        path: String,
+        timeout_ms: u32,
+    ) -> Result<Response> {
+        let arguments = (&service, &tag, &path, timeout_ms);
+        let call = of("gcloud.probe", &service, &arguments);
+        self.read(call, async |s| {
+            let timeout = Duration::from_millis(timeout_ms.into());
+            s.gcloud()?.probe(&service, tag.as_deref(), &path, timeout).await
+        })
+        .await
+    }
+
+    async fn preview_deploy(&mut self, revision: NewRevision) -> Result<()> {
+        let call = of("gcloud.preview-deploy", &revision.service, &revision);
+        self.read(call, async |s| s.gcloud()?.preview(&revision).await).await
+    }
+
+    async fn deploy(&mut self, change: DeployChange) -> Result<()> {
+        self.change(Effect::RunDeploy(change.clone()), async move |s| {
+            s.gcloud()?.deploy(&change.revisions, &|_| ()).await
+        })
+        .await
+    }
+
+    async fn route(&mut self, change: RouteChange) -> Result<()> {
+        self.change(Effect::RunRoute(change.clone()), async move |s| {
+            s.gcloud()?.route(&change.routes, &|_| ()).await
+        })
+        .await
+    }
+
+    async fn create_backup(&mut self, change: BackupChange) -> Result<Backup> {
+        self.change(Effect::InstanceBackup(change.clone()), async move |s| {
+            s.gcloud()?.create_backup(&change.description, &|_| ()).await
+        })
+        .await
+    }
+
+    async fn restore_backup(&mut self, change: RestoreChange) -> Result<Restored> {
+        let conduct = Arc::clone(self.conduct());
+        self.change(Effect::InstanceRestore(change.clone()), async move |s| {
+            let consent = move |since| conduct.agree_to_loss(Loss::Since(since));
+            s.gcloud()?.restore(&change, &consent, &|_| ()).await
+        })
+        .await
+    }
+}
+
+fn whole<'a>(function: &'static str, arguments: &'a dyn Arguments) -> Call<'a> {
+    Call { ask: Ask::everything(function), arguments }
+}
+
+fn of<'a>(function: &'static str, service: &'a str, arguments: &'a dyn Arguments) -> Call<'a> {
+    Call { ask: Ask::service(function, service), arguments }
+}

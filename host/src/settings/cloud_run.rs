@@ -1,0 +1,331 @@
+//! Where an installation on Google Cloud is: `[cloudrun]`, flags, environment, and what
+//! gcloud itself is set to.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Error, Result};
+
+/// In the order of the procedure.
+const SERVICES: [&str; 6] =
+    ["model-service", "query-router", "optimizer", "scheduler", "frontend", "gateway"];
+/// The plugin that is for such an installation.
+pub const PLUGIN: &str = "cloudrun";
+
+/// `[cloudrun]`.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Table {
+    project: Option<String>,
+    region: Option<String>,
+    instance: Option<String>,
+    repository: Option<String>,
+    /// A service account to act as.
+    impersonate: Option<String>,
+    services: Option<Vec<Entry>>,
+    /// Percentages, in steps.
+    traffic: Option<Vec<u32>>,
+    parallel: Option<bool>,
+    keep_pins: Option<bool>,
+    #[serde(default)]
+    timeouts: Timeouts,
+}
+
+/// A service: its name alone, or more.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Name(String),
+    Table(Service),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Service {
+    name: String,
+    external: Option<bool>,
+    url: Option<String>,
+    health: Option<String>,
+    healthy: Option<String>,
+    migration_field: Option<String>,
+    image: Option<String>,
+    tag: Option<String>,
+    digest: Option<String>,
+    timeout: Option<u32>,
+}
+
+/// In seconds.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    pub revision: Option<u32>,
+    pub database: Option<u32>,
+    pub busy: Option<u32>,
+    pub request: Option<u32>,
+}
+
+/// Flags, each over its variable.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Flags {
+    pub project: Option<String>,
+    pub region: Option<String>,
+    pub instance: Option<String>,
+    pub repository: Option<String>,
+    pub impersonate: Option<String>,
+}
+
+/// Where the installation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudRun {
+    pub project: String,
+    pub region: String,
+    pub instance: Option<String>,
+    pub repository: Option<String>,
+    pub impersonate: Option<String>,
+    pub services: Vec<Named>,
+    pub timeouts: Timeouts,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub name: String,
+    pub external: bool,
+    pub url: Option<String>,
+}
+
+/// Whether the installation is on Google Cloud: the first plugin says so by its name, else
+/// there are settings for that.
+pub fn is_wanted(plugins: &[String], table: Option<&Table>, flags: &Flags) -> bool {
+    let first = plugins.first().map(|text| Path::new(text).file_stem().unwrap_or_default());
+    match first.and_then(|stem| stem.to_str()) {
+        Some(PLUGIN) => true,
+        Some("compose") => false,
+        _ => table.is_some() || *flags != Flags::default(),
+    }
+}
+
+/// Variables by their names; empty ones count as absent.
+type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl CloudRun {
+    /// # Errors
+    /// Project or region are nowhere to be found; a service is named twice.
+    pub fn resolve(table: &Table, flags: &Flags, variable: Variables<'_>) -> Result<Self> {
+        let own = |flag: &Option<String>, file: &Option<String>| flag.clone().or(file.clone());
+        let gcloud = Gcloud::read(variable);
+        let project = own(&flags.project, &table.project)
+            .or_else(|| variable("CLOUDSDK_CORE_PROJECT"))
+            .or_else(|| variable("GOOGLE_CLOUD_PROJECT"))
+            .or_else(|| gcloud.get("core", "project"));
+        let region = own(&flags.region, &table.region)
+            .or_else(|| variable("CLOUDSDK_RUN_REGION"))
+            .or_else(|| gcloud.get("run", "region"))
+            .or_else(|| variable("CLOUDSDK_COMPUTE_REGION"))
+            .or_else(|| gcloud.get("compute", "region"));
+        let missing = |what: &str, flag: &str| {
+            Error::Invalid(format!(
+                "the {what} of the installation on Google Cloud is not known: {what} in \
+                 [cloudrun] of tessallite-up.toml, {flag}, or gcloud's own configuration names it"
+            ))
+        };
+        Ok(Self {
+            project: project.ok_or_else(|| missing("project", "--gcp-project"))?,
+            region: region.ok_or_else(|| missing("region", "--gcp-region"))?,
+            instance: own(&flags.instance, &table.instance),
+            repository: own(&flags.repository, &table.repository),
+            impersonate: own(&flags.impersonate, &table.impersonate),
+            services: table.named()?,
+            timeouts: table.timeouts,
+        })
+    }
+}
+
+impl Table {
+    fn entries(&self) -> Vec<Service> {
+        let names = || SERVICES.iter().map(|name| Entry::Name((*name).to_owned())).collect();
+        let entries = self.services.clone().unwrap_or_else(names);
+        entries.into_iter().map(Service::from).collect()
+    }
+
+    fn named(&self) -> Result<Vec<Named>> {
+        let mut services: Vec<Named> = Vec::new();
+        for Service { name, external, url, .. } in self.entries() {
+            if services.iter().any(|known| known.name == name) {
+                return Err(Error::Invalid(format!("[cloudrun] services names {name:?} twice")));
+            }
+            services.push(Named { name, external: external.unwrap_or(false), url });
+        }
+        if services.is_empty() {
+            return Err(Error::Invalid("[cloudrun] services is empty".into()));
+        }
+        Ok(services)
+    }
+
+    /// What of it is for the plugin.
+    pub fn plugin_settings(&self) -> BTreeMap<String, String> {
+        let mut settings = BTreeMap::new();
+        let mut set = |name: String, value: Option<String>| {
+            if let Some(value) = value {
+                settings.insert(name, value);
+            }
+        };
+        let services = self.entries();
+        let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+        set("services".into(), Some(names.join(",")));
+        set("repository".into(), self.repository.clone());
+        let steps = |steps: &Vec<u32>| {
+            steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        };
+        set("traffic".into(), self.traffic.as_ref().map(steps));
+        set("parallel".into(), self.parallel.map(|flag| flag.to_string()));
+        set("keep-pins".into(), self.keep_pins.map(|flag| flag.to_string()));
+        for service in services {
+            let mut own = |key: &str, value: Option<String>| {
+                set(format!("services.{}.{key}", service.name), value);
+            };
+            own("external", service.external.map(|flag| flag.to_string()));
+            own("url", service.url);
+            own("health", service.health);
+            own("healthy", service.healthy);
+            own("migration-field", service.migration_field);
+            own("image", service.image);
+            own("tag", service.tag);
+            own("digest", service.digest);
+            own("timeout", service.timeout.map(|seconds| seconds.to_string()));
+        }
+        settings
+    }
+}
+
+impl From<Entry> for Service {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Table(service) => service,
+            Entry::Name(name) => Self {
+                name,
+                external: None,
+                url: None,
+                health: None,
+                healthy: None,
+                migration_field: None,
+                image: None,
+                tag: None,
+                digest: None,
+                timeout: None,
+            },
+        }
+    }
+}
+
+/// The active configuration of gcloud.
+#[derive(Default)]
+struct Gcloud(BTreeMap<(String, String), String>);
+
+impl Gcloud {
+    /// Nothing where there is none, or it cannot be read: it only fills in.
+    fn read(variable: Variables<'_>) -> Self {
+        let text = file(variable).and_then(|path| std::fs::read_to_string(path).ok());
+        text.map(|text| Self::parse(&text)).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut section = String::new();
+        let mut values = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
+            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                section = name.trim().to_owned();
+            } else if let Some((key, value)) = line.split_once('=')
+                && !line.starts_with(['#', ';'])
+            {
+                values.insert((section.clone(), key.trim().to_owned()), value.trim().to_owned());
+            }
+        }
+        Self(values)
+    }
+
+    fn get(&self, section: &str, key: &str) -> Option<String> {
+        let value = self.0.get(&(section.to_owned(), key.to_owned()))?;
+        (!value.is_empty()).then(|| value.clone())
+    }
+}
+
+fn file(variable: Variables<'_>) -> Option<PathBuf> {
+    let home = || Some(Path::new(&variable("HOME")?).join(".config/gcloud"));
+    let directory = variable("CLOUDSDK_CONFIG").map(PathBuf::from).or_else(home)?;
+    let active = || std::fs::read_to_string(directory.join("active_config")).ok();
+    let name = variable("CLOUDSDK_ACTIVE_CONFIG_NAME").or_else(active);
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| "default".to_owned());
+    Some(directory.join("configurations").join(format!("config_{name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        toml::from_str(text).unwrap()
+    }
+
+    fn resolve(text: &str) -> Result<CloudRun> {
+        CloudRun::resolve(&table(text), &Flags::default(), &|_| None)
+    }
+
+    #[test]
+    fn services_are_those_of_the_procedure_or_those_that_are_listed() {
+        let place = "project = \"p\"\nregion = \"r\"\n";
+        let names = |cloud: CloudRun| cloud.services.into_iter().map(|s| s.name).collect::<Vec<_>>();
+        assert_eq!(names(resolve(place).unwrap()), SERVICES);
+        let listed = format!(
+            "{place}services = [\"a\", {{ name = \"b\", external = true, url = \"https://b\" }}]"
+        );
+        let cloud = resolve(&listed).unwrap();
+        assert!(cloud.services[1].external);
+        let settings = table(&listed).plugin_settings();
+        assert_eq!(settings["services"], "a,b");
+        assert_eq!(settings["services.b.external"], "true");
+        assert!(resolve(&format!("{place}services = [\"a\", \"a\"]")).is_err());
+        assert!(resolve(&format!("{place}services = []")).is_err());
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_both_over_gcloud() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("configurations");
+        std::fs::create_dir_all(&directory).unwrap();
+        let text = "[core]\nproject = of-gcloud\n# x = y\n[run]\nregion=europe-west1\n";
+        std::fs::write(directory.join("config_work"), text).unwrap();
+        std::fs::write(home.path().join("active_config"), "work\n").unwrap();
+        let path = home.path().display().to_string();
+        let variable = |name: &str| (name == "CLOUDSDK_CONFIG").then(|| path.clone());
+        let found = CloudRun::resolve(&table(""), &Flags::default(), &variable).unwrap();
+        assert_eq!((found.project.as_str(), found.region.as_str()), ("of-gcloud", "europe-west1"));
+        let file = table("project = \"of-file\"");
+        let found = CloudRun::resolve(&file, &Flags::default(), &variable).unwrap();
+        assert_eq!(found.project, "of-file");
+        let flags = Flags { project: Some("of-flag".into()), ..Flags::default() };
+        assert_eq!(CloudRun::resolve(&file, &flags, &variable).unwrap().project, "of-flag");
+    }
+
+    #[test]
+    fn what_is_not_known_is_named() {
+        let error = resolve("project = \"p\"").unwrap_err().to_string();
+        assert!(error.contains("region") && error.contains("--gcp-region"), "{error}");
+        assert!(toml::from_str::<Table>("regoin = \"x\"").is_err());
+    }
+
+    #[test]
+    fn the_first_plugin_or_the_settings_say_what_the_installation_is() {
+        let wanted = |plugins: &[&str], table: Option<&Table>| {
+            let plugins: Vec<String> = plugins.iter().map(ToString::to_string).collect();
+            is_wanted(&plugins, table, &Flags::default())
+        };
+        let table = Table::default();
+        assert!(wanted(&["/x/cloudrun.wasm"], None));
+        assert!(wanted(&[], Some(&table)));
+        assert!(!wanted(&["compose"], Some(&table)));
+        assert!(!wanted(&["other"], None));
+    }
+}
