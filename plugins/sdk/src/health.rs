@@ -3,8 +3,8 @@
 //! Tessallite has answered at two sets of paths over time, and reports its migration
 //! under two names. Both are known here; a caller may bring others.
 
-use crate::Error;
-use crate::http::{self, Endpoint, ServicePort};
+use crate::http::{self, Endpoint, Response, ServicePort};
+use crate::{Error, gcloud};
 
 /// What counts as healthy, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,10 @@ pub struct Answer {
     pub degraded: bool,
     /// For the operator: "GET /api/health: 503 degraded".
     pub text: String,
+    /// Where it was asked.
+    pub path: String,
+    /// The JSON field that carries the migration, where the answer has one.
+    pub migration_field: Option<String>,
     /// The migration, where the answer has a field for it. `Some(None)`: the field is
     /// there and is null.
     pub migration: Option<Option<String>>,
@@ -54,9 +58,29 @@ const TIMEOUT_MS: u32 = 5_000;
 /// # Errors
 /// Those of `http.get`.
 pub fn ask(service: &str, port: u16, convention: &Convention) -> Result<Option<Answer>, Error> {
+    let endpoint = Endpoint::Service(ServicePort { service: service.into(), port });
+    first_answer(convention, |path| http::get(&endpoint, path, TIMEOUT_MS))
+}
+
+/// As [`ask`], of a service on Cloud Run: at its own address, or at that of a tag.
+///
+/// # Errors
+/// Those of `gcloud.probe`.
+pub fn probe(
+    service: &str,
+    tag: Option<&str>,
+    convention: &Convention,
+    timeout_ms: u32,
+) -> Result<Option<Answer>, Error> {
+    first_answer(convention, |path| gcloud::probe(service, tag, path, timeout_ms))
+}
+
+fn first_answer(
+    convention: &Convention,
+    get: impl Fn(&str) -> Result<Response, Error>,
+) -> Result<Option<Answer>, Error> {
     for path in &convention.paths {
-        let endpoint = Endpoint::Service(ServicePort { service: service.into(), port });
-        let response = http::get(&endpoint, path, TIMEOUT_MS)?;
+        let response = get(path)?;
         if response.status != 404 {
             return Ok(Some(judge(path, response.status, &response.body, convention)));
         }
@@ -78,16 +102,18 @@ pub fn judge(path: &str, status: u16, body: &[u8], convention: &Convention) -> A
     let said_well = said.is_none_or(|said| {
         convention.healthy.iter().any(|healthy| healthy.eq_ignore_ascii_case(said))
     });
-    let migration = json.as_ref().and_then(|json| {
-        convention.migration_fields.iter().find_map(|field| json.get(field)).map(as_text)
+    let told = json.as_ref().and_then(|json| {
+        let mut fields = convention.migration_fields.iter();
+        fields.find_map(|field| Some((field.clone(), as_text(json.get(field)?))))
     });
+    let (migration_field, migration) = told.unzip();
     let healthy = (200..300).contains(&status) && said_well;
     let text = match said {
         Some(said) => format!("GET {path}: {status} {said}"),
         None => format!("GET {path}: {status}"),
     };
     let degraded = said.is_some_and(|said| said.eq_ignore_ascii_case("degraded"));
-    Answer { healthy, degraded, text, migration }
+    Answer { healthy, degraded, text, path: path.into(), migration_field, migration }
 }
 
 fn as_text(value: &serde_json::Value) -> Option<String> {
@@ -124,6 +150,23 @@ mod tests {
     fn a_migration_that_is_not_known_yet_is_told_apart_from_none_at_all() {
         assert_eq!(judged(200, r#"{"status":"ok","schema_revision":null}"#).migration, Some(None));
         assert_eq!(judged(200, r#"{"status":"ok"}"#).migration, None);
+    }
+
+    #[test]
+    fn an_answer_names_where_its_migration_was_told() {
+        let answer = judged(200, r#"{"status":"ok","schema_revision":"0008"}"#);
+        assert_eq!(answer.path, "/api/health");
+        assert_eq!(answer.migration_field.as_deref(), Some("schema_revision"));
+        assert_eq!(judged(200, "fine").migration_field, None);
+    }
+
+    #[test]
+    fn the_first_path_that_is_known_gives_the_answer() {
+        let response = |status| Response { status, headers: Vec::new(), body: Vec::new() };
+        let second = |path: &str| Ok(response(if path == "/health" { 200 } else { 404 }));
+        let answer = first_answer(&Convention::default(), second);
+        assert_eq!(answer.unwrap().unwrap().text, "GET /health: 200");
+        assert_eq!(first_answer(&Convention::default(), |_| Ok(response(404))), Ok(None));
     }
 
     #[test]

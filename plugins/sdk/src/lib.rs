@@ -59,6 +59,7 @@ mod facts;
 pub mod gate;
 pub mod health;
 mod panic;
+pub mod schemas;
 
 pub use bindings::exports::tessallite::up::procedure::{
     BasePlan, Description, Extension, Fact, Intent, Outcome, Permission, PlacedStep, Plan,

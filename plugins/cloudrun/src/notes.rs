@@ -1,0 +1,202 @@
+//! What the operator reads before approving.
+
+use tessallite_up_sdk::{Request, Upgrade};
+
+use crate::options::Options;
+use crate::preflight::is_superseded;
+use crate::reference::Reference;
+use crate::survey::Survey;
+use crate::targets::Target;
+use crate::traffic::Kind;
+use crate::work::{Job, is_left};
+
+pub fn of_plan(
+    request: &Request,
+    upgrade: &Upgrade,
+    survey: &Survey,
+    targets: &[Target],
+    jobs: &[Job],
+    options: &Options,
+) -> Vec<String> {
+    let mut notes = vec![checked(survey, targets)];
+    notes.push(migration(survey.migration(options), upgrade));
+    for target in targets {
+        let name = &target.service;
+        if is_left(survey, target, options) {
+            notes.push(format!("{name} serves {} already: it is left as it is", target.after));
+        } else if Reference::parse(&target.after).version().is_none() {
+            notes.push(format!(
+                "{name}: {} is no fixed version; what it names now is deployed, by its digest",
+                target.after
+            ));
+        }
+        if let Some(service) = survey.service(name).filter(|service| is_superseded(service)) {
+            notes.push(format!(
+                "{name}: the revision {} of an earlier run is not ready ({}) and gets no traffic; \
+                 the new one takes its place",
+                service.latest_created_revision, service.message
+            ));
+        }
+        if options.never_asked(name) {
+            notes.push(format!(
+                "{name} is not asked for its health: that Cloud Run calls its revision ready is \
+                 all that is asked of it"
+            ));
+        }
+    }
+    notes.extend(jobs.iter().filter_map(|job| pin(job, options)));
+    notes.extend(options.external().map(|name| external(name, survey, options)));
+    notes.extend(database(survey, upgrade));
+    if options.connection.is_none() {
+        notes.push(
+            "the tenants' schemas are not read: no connection to the database is configured \
+             ([cloudrun] connection)"
+                .into(),
+        );
+    }
+    for name in options.strangers(request) {
+        notes.push(format!(
+            "there are settings for {name:?}, which [cloudrun] services does not name"
+        ));
+    }
+    notes
+}
+
+fn checked(survey: &Survey, targets: &[Target]) -> String {
+    let place = &survey.place;
+    let mut text = format!(
+        "preflight: project {}, region {}; {} services ready, {} of them and of the external \
+         ones asked and healthy; {} images in their registry",
+        place.project,
+        place.region,
+        targets.len(),
+        survey.health.values().filter(|answer| answer.healthy).count(),
+        targets.len(),
+    );
+    if let Some(database) = &survey.database
+        && let (Ok(instance), Ok(backups)) = (&database.instance, &database.backups)
+    {
+        text += &format!(
+            "; Cloud SQL instance {} ({}), {} backups",
+            instance.name,
+            instance.database_version,
+            backups.len()
+        );
+    }
+    text
+}
+
+fn migration(now: Option<&str>, upgrade: &Upgrade) -> String {
+    let now = now.unwrap_or("unknown");
+    match upgrade.migration.as_deref() {
+        Some(expected) => format!("db_migration is {now} and has to be {expected} afterwards"),
+        None => format!(
+            "db_migration is {now}; what it has to be afterwards is not known \
+             (--expect-migration), only that all agree"
+        ),
+    }
+}
+
+/// What becomes of a service whose traffic does not simply follow the latest revision.
+fn pin(job: &Job, options: &Options) -> Option<String> {
+    let (name, told) = (&job.service, job.former.told());
+    let kept = !job.ends_on_latest(options);
+    Some(match (job.former.kind, kept) {
+        (Kind::Latest, _) => return None,
+        (Kind::Pinned, false) => format!(
+            "{name} is pinned ({told}): afterwards its traffic follows the latest revision, so that \
+             a later deployment moves it; --keep-pins leaves it pinned"
+        ),
+        (Kind::Split, false) => format!(
+            "{name} is split ({told}): afterwards all of its traffic follows the latest revision"
+        ),
+        (Kind::Pinned, true) => format!(
+            "{name} is pinned ({told}), and stays so, to {}: a later deployment gets no traffic",
+            job.revision
+        ),
+        (Kind::Split, true) => format!(
+            "{name} is split ({told}): afterwards it is pinned to {}: a later deployment gets no \
+             traffic",
+            job.revision
+        ),
+    })
+}
+
+fn external(name: &str, survey: &Survey, options: &Options) -> String {
+    let left = format!("{name} is not on Cloud Run (external): it is not upgraded");
+    if !options.has_url(name) {
+        return format!("{left}, and not asked (services.{name}.url is not set)");
+    }
+    match survey.unwell(name) {
+        Some(why) => format!("{left}; it is not healthy now ({why}), and need not be afterwards"),
+        None => format!("{left}, but has to be healthy afterwards"),
+    }
+}
+
+fn database(survey: &Survey, upgrade: &Upgrade) -> Vec<String> {
+    let Some(database) = &survey.database else {
+        return vec![
+            "no Cloud SQL instance is configured: no backup is taken, and a rollback leaves the \
+             database as it is. Back it up yourself before you approve"
+                .into(),
+        ];
+    };
+    let mut notes = Vec::new();
+    if let Ok(instance) = &database.instance
+        && !instance.replicas.is_empty()
+    {
+        notes.push(format!(
+            "{} has the replicas {}: they keep a backup from being restored, so a rollback of the \
+             database waits until they are deleted",
+            instance.name,
+            instance.replicas.join(", ")
+        ));
+    }
+    let is_told = survey.health.values().any(|answer| matches!(&answer.migration, Some(Some(_))));
+    if upgrade.keeps_compatibility {
+        notes.push(
+            "rollback: the release says that the former services run on its database: the \
+             database stays as it is then"
+                .into(),
+        );
+    } else if !is_told {
+        notes.push(
+            "rollback: no service tells db_migration, so nobody can tell whether the database has \
+             to go back: it stays as it is. The backup of this run can be restored by hand"
+                .into(),
+        );
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::tests::job_of;
+
+    fn pin_of(kind: Kind, keep: &str) -> Option<String> {
+        let request = Request::upgrade_to("2").set("keep-pins", keep);
+        pin(&job_of("gateway", kind), &Options::of(&request).unwrap())
+    }
+
+    #[test]
+    fn what_becomes_of_a_pin_is_said() {
+        assert_eq!(pin_of(Kind::Latest, "no"), None);
+        let pinned = pin_of(Kind::Pinned, "no").unwrap();
+        assert!(pinned.contains("pinned (100 % on gateway-1): afterwards its traffic follows"));
+        assert!(
+            pin_of(Kind::Split, "no").unwrap().contains("60 % on gateway-1, 40 % on gateway-0")
+        );
+        assert!(pin_of(Kind::Pinned, "yes").unwrap().contains("stays so, to gateway-2-0-0-t"));
+        assert!(pin_of(Kind::Split, "yes").unwrap().contains("is pinned to gateway-2-0-0-t"));
+    }
+
+    #[test]
+    fn an_expected_migration_is_named() {
+        let Request { intent, .. } = Request::upgrade_to("2");
+        let tessallite_up_sdk::Intent::Upgrade(mut upgrade) = intent;
+        assert!(migration(None, &upgrade).contains("is unknown; what it has to be"));
+        upgrade.migration = Some("0008".into());
+        assert!(migration(Some("0007"), &upgrade).contains("is 0007 and has to be 0008"));
+    }
+}

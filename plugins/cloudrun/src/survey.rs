@@ -1,0 +1,103 @@
+//! What the installation is before anything is touched.
+
+use std::collections::BTreeMap;
+
+use tessallite_up_sdk::gcloud::{self, Backup, Instance, Place, Service};
+use tessallite_up_sdk::health::{self, Answer};
+use tessallite_up_sdk::schemas::{self, Revisions};
+use tessallite_up_sdk::{Error, Refusal, host};
+
+use crate::options::Options;
+
+/// A service without traffic may have to start an instance first.
+const PROBE_MS: u32 = 30_000;
+/// How long a service is asked again that does not answer well at once.
+const PATIENCE_MS: u64 = 5_000;
+const PAUSE_MS: u32 = 500;
+
+pub struct Survey {
+    pub place: Place,
+    /// Those of the configuration that the region has.
+    pub services: Result<Vec<Service>, Error>,
+    /// Absent where none is configured.
+    pub database: Option<Database>,
+    /// What the services say that are asked and answer; external ones too.
+    pub health: BTreeMap<String, Answer>,
+    /// Why a service that is asked does not answer.
+    pub silent: BTreeMap<String, String>,
+    /// Absent where no connection is configured.
+    pub schemas: Option<Result<Revisions, Error>>,
+}
+
+pub struct Database {
+    pub instance: Result<Instance, Error>,
+    pub backups: Result<Vec<Backup>, Error>,
+}
+
+impl Survey {
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().flatten().find(|service| service.name == name)
+    }
+
+    /// Why a service that is asked does not answer well.
+    pub fn unwell(&self, name: &str) -> Option<&str> {
+        let answer = self.health.get(name).filter(|answer| !answer.healthy);
+        answer.map(|answer| &answer.text).or(self.silent.get(name)).map(String::as_str)
+    }
+
+    /// The migration before the upgrade, from whoever tells it.
+    pub fn migration<'a>(&'a self, options: &Options) -> Option<&'a str> {
+        let answers = self.health.values();
+        let mut told = answers.filter_map(|answer| answer.migration.as_ref()?.as_deref());
+        told.next().or_else(|| {
+            let schemas = self.schemas.as_ref()?.as_ref().ok()?;
+            schemas::migration(schemas, options.system_schema)
+        })
+    }
+}
+
+/// # Errors
+/// Only where nothing can be said at all: the configuration names no place.
+pub fn look(options: &Options) -> Result<Survey, Refusal> {
+    let place = gcloud::get_place()?;
+    let database = place
+        .instance
+        .as_ref()
+        .map(|_| Database { instance: gcloud::get_instance(), backups: gcloud::list_backups() });
+    let mut survey = Survey {
+        place,
+        services: gcloud::list_services(),
+        database,
+        health: BTreeMap::new(),
+        silent: BTreeMap::new(),
+        schemas: options.connection.map(|name| schemas::read(name, options.migration_table)),
+    };
+    let own = options.own().filter(|name| survey.service(name).is_some());
+    let external = options.external().filter(|name| options.has_url(name));
+    let asked: Vec<&str> = own.chain(external).filter(|name| !options.never_asked(name)).collect();
+    for name in asked {
+        match ask(name, options) {
+            Ok(answer) => survey.health.insert(name.to_owned(), answer).map(drop),
+            Err(why) => survey.silent.insert(name.to_owned(), why).map(drop),
+        };
+    }
+    Ok(survey)
+}
+
+/// The answer, once it is a good one or does not become one.
+fn ask(name: &str, options: &Options) -> Result<Answer, String> {
+    let convention = options.convention(name);
+    let deadline = host::elapsed() + PATIENCE_MS;
+    loop {
+        let answer = match health::probe(name, None, &convention, PROBE_MS) {
+            Ok(Some(answer)) if answer.healthy => return Ok(answer),
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(format!("it knows none of {}", convention.paths.join(", "))),
+            Err(error) => Err(error.text().to_owned()),
+        };
+        if host::elapsed() >= deadline {
+            return answer;
+        }
+        host::sleep(PAUSE_MS);
+    }
+}

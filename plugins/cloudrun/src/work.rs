@@ -1,0 +1,160 @@
+//! Which services get a new revision, and what it is called.
+
+use tessallite_up_sdk::gcloud::NewRevision;
+use tessallite_up_sdk::{Request, Upgrade};
+
+use crate::names;
+use crate::options::Options;
+use crate::reference::Reference;
+use crate::survey::Survey;
+use crate::targets::{Target, is_there};
+use crate::traffic::{Former, Kind};
+
+/// One service's new revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    pub service: String,
+    pub before: String,
+    /// By its digest.
+    pub image: String,
+    pub revision: String,
+    pub tag: String,
+    pub former: Former,
+}
+
+impl Job {
+    pub fn new_revision(&self) -> NewRevision {
+        NewRevision {
+            service: self.service.clone(),
+            image: self.image.clone(),
+            before: self.before.clone(),
+            name: self.revision.clone(),
+            tag: self.tag.clone(),
+        }
+    }
+
+    /// Its traffic is to follow the latest revision in the end.
+    pub fn ends_on_latest(&self, options: &Options) -> bool {
+        self.former.kind == Kind::Latest || !options.keep_pins
+    }
+}
+
+/// In the configured order; without those that cannot be planned, which the preflight tells.
+pub fn jobs(
+    request: &Request,
+    upgrade: &Upgrade,
+    survey: &Survey,
+    targets: &[Target],
+    options: &Options,
+) -> Vec<Job> {
+    let wanted = targets.iter().filter(|target| !is_left(survey, target, options));
+    wanted.filter_map(|target| job(request, upgrade, survey, target)).collect()
+}
+
+fn job(request: &Request, upgrade: &Upgrade, survey: &Survey, target: &Target) -> Option<Job> {
+    let service = survey.service(&target.service)?;
+    let digest = target.digest.as_ref().ok()?;
+    let after = Reference::parse(&target.after);
+    let version = after.tag.or(upgrade.version.as_deref()).unwrap_or_default();
+    Some(Job {
+        service: target.service.clone(),
+        before: target.before.clone(),
+        image: after.pinned(digest),
+        revision: names::revision(&target.service, version, &request.run),
+        tag: names::tag(&target.service, &request.run).ok()?,
+        former: Former::of(service),
+    })
+}
+
+/// It serves what it is to serve. A pinned one gets a new revision all the same, as it is to
+/// follow the latest revision again.
+pub fn is_left(survey: &Survey, target: &Target, options: &Options) -> bool {
+    let Some(service) = survey.service(&target.service) else {
+        return false;
+    };
+    let follows = Former::of(service).kind == Kind::Latest;
+    !options.check_only && is_there(service, target) && (follows || options.keep_pins)
+}
+
+/// One step each; with `parallel`, those between the first and the last of all services
+/// together.
+pub fn groups<'a>(jobs: &'a [Job], options: &Options) -> Vec<Vec<&'a Job>> {
+    let first = options.members.first().map(|member| member.name);
+    let last = options.members.last().map(|member| member.name);
+    let is_edge = |job: &Job| [first, last].contains(&Some(job.service.as_str()));
+    let mut groups: Vec<Vec<&Job>> = Vec::new();
+    for job in jobs {
+        match groups.last_mut() {
+            Some(group) if options.parallel && !is_edge(job) && !is_edge(group[0]) => {
+                group.push(job);
+            }
+            _ => groups.push(vec![job]),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn job_of(service: &str, kind: Kind) -> Job {
+        let shares = match kind {
+            Kind::Split => vec![(format!("{service}-1"), 60), (format!("{service}-0"), 40)],
+            _ => vec![(format!("{service}-1"), 100)],
+        };
+        Job {
+            service: service.into(),
+            before: format!("r/{service}:1.4.0"),
+            image: format!("r/{service}:2.0.0@sha256:22"),
+            revision: format!("{service}-2-0-0-t"),
+            tag: "up-t".into(),
+            former: Former { shares, kind },
+        }
+    }
+
+    fn grouped(settings: &[(&str, &str)], jobs: &[&str]) -> Vec<Vec<String>> {
+        let request = settings
+            .iter()
+            .fold(Request::upgrade_to("2.0.0"), |r, (name, value)| r.set(name, value));
+        let jobs: Vec<Job> = jobs.iter().map(|name| job_of(name, Kind::Latest)).collect();
+        groups(&jobs, &Options::of(&request).unwrap())
+            .iter()
+            .map(|group| group.iter().map(|job| job.service.clone()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn services_go_one_by_one() {
+        assert_eq!(
+            grouped(&[], &["model-service", "optimizer"]),
+            [["model-service"], ["optimizer"]]
+        );
+    }
+
+    #[test]
+    fn side_by_side_go_those_between_the_first_and_the_last() {
+        let parallel = [("parallel", "true")];
+        assert_eq!(
+            grouped(&parallel, &["model-service", "query-router", "frontend", "gateway"]),
+            [vec!["model-service"], vec!["query-router", "frontend"], vec!["gateway"]]
+        );
+        assert_eq!(grouped(&parallel, &["frontend", "gateway"]), [["frontend"], ["gateway"]]);
+        let external = [("parallel", "true"), ("services.gateway.external", "true")];
+        assert_eq!(
+            grouped(&external, &["model-service", "scheduler", "frontend"]),
+            [vec!["model-service"], vec!["scheduler", "frontend"]]
+        );
+    }
+
+    #[test]
+    fn a_pin_is_left_behind_unless_it_is_to_be_kept() {
+        let ends = |kind, keep: &str| {
+            let request = Request::upgrade_to("2").set("keep-pins", keep);
+            job_of("a", kind).ends_on_latest(&Options::of(&request).unwrap())
+        };
+        assert!(ends(Kind::Pinned, "no") && ends(Kind::Split, "no"));
+        assert!(!ends(Kind::Pinned, "yes") && !ends(Kind::Split, "yes"));
+        assert!(ends(Kind::Latest, "yes"));
+    }
+}
