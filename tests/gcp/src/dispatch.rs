@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::discovery;
 use crate::event::Event;
 use crate::exchange::{Answer, Call, Ending, Outcome};
 use crate::fault::{Kind, Twist};
 use crate::record::Recorded;
-use crate::refusal::{Refusal, status_name};
+use crate::refusal::{Refusal, Result, status_name};
 use crate::run::routes::unknown_method;
 use crate::world::World;
 
@@ -105,6 +106,9 @@ impl World {
         if !known {
             return Outcome::Answer(Refusal::unauthenticated().into());
         }
+        if let Err(refusal) = validated(segments, call) {
+            return Outcome::Answer(refusal.into());
+        }
         match segments {
             ["v2", "projects", project, "locations", region, rest @ ..] => {
                 self.run(project, region, rest, call)
@@ -114,6 +118,20 @@ impl World {
             | ["sql", "v1beta4", "projects", project, rest @ ..] => self.sql(project, rest, call),
             _ => Outcome::Answer(unknown_method().into()),
         }
+    }
+}
+
+/// Holds the request against the discovery document of its API, where there is one.
+fn validated(segments: &[&str], call: &Call) -> Result<()> {
+    match segments {
+        ["v2", "projects", ..] => discovery::run().check(&call.path, call),
+        ["v1", "projects", "-", "serviceAccounts", ..] => Ok(()),
+        ["v1", "projects", ..] => discovery::sql().check(&call.path, call),
+        ["sql", "v1beta4", rest @ ..] => {
+            let path = format!("/v1/{}", rest.join("/"));
+            discovery::sql().check(&path, call)
+        }
+        _ => Ok(()),
     }
 }
 

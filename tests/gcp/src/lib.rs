@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod control;
 pub mod credentials;
+pub mod discovery;
 pub mod dispatch;
 pub mod event;
 pub mod exchange;
