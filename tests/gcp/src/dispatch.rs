@@ -114,6 +114,12 @@ impl World {
                 self.run(project, region, rest, call)
             }
             ["v1", "projects", "-", "serviceAccounts", account] => self.impersonate(account, call),
+            ["v1", "projects", _, "locations", _, "operations", id] => {
+                self.knative_operation(id, call)
+            }
+            ["apis", "serving.knative.dev", "v1", "namespaces", project, rest @ ..] => {
+                self.knative(project, rest, call)
+            }
             ["v1", "projects", project, rest @ ..]
             | ["sql", "v1beta4", "projects", project, rest @ ..] => self.sql(project, rest, call),
             _ => Outcome::Answer(unknown_method().into()),
@@ -125,7 +131,10 @@ impl World {
 fn validated(segments: &[&str], call: &Call) -> Result<()> {
     match segments {
         ["v2", "projects", ..] => discovery::run().check(&call.path, call),
-        ["v1", "projects", "-", "serviceAccounts", ..] => Ok(()),
+        // Of these there is no document here.
+        ["v1", "projects", "-", "serviceAccounts", ..] | ["v1", "projects", _, "locations", ..] => {
+            Ok(())
+        }
         ["v1", "projects", ..] => discovery::sql().check(&call.path, call),
         ["sql", "v1beta4", rest @ ..] => {
             let path = format!("/v1/{}", rest.join("/"));

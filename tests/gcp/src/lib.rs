@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod fault;
 pub mod glob;
 pub mod install;
+pub mod knative;
 pub mod metadata;
 pub mod permission;
 pub mod proto;

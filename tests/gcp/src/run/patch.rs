@@ -35,6 +35,14 @@ pub const SETTABLE: [&str; 19] = [
     "traffic",
 ];
 
+/// Annotations may not pretend to be Google's own.
+const GOOGLES: [&str; 4] = [
+    "run.googleapis.com/",
+    "cloud.googleapis.com/",
+    "serving.knative.dev/",
+    "autoscaling.knative.dev/",
+];
+
 const LONGEST_NAME: usize = 63;
 
 /// What a change asks for beside the settings.
@@ -287,6 +295,13 @@ fn check(changed: &Service) -> Result<()> {
                 "template.revision: the name '{revision}' is not valid: {LONGEST_NAME} \
                  characters at most, lower case letters, digits and hyphens."
             )));
+        }
+    }
+    let annotations = changed.spec.get("annotations").and_then(Value::as_object);
+    for name in annotations.into_iter().flatten().map(|(name, _)| name) {
+        if GOOGLES.iter().any(|prefix| name.starts_with(prefix)) {
+            let message = format!("annotations: the key '{name}' is in a namespace of Google's.");
+            return Err(Refusal::invalid(message));
         }
     }
     let listed = changed.spec.get("traffic").and_then(Value::as_array);
