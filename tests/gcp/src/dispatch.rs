@@ -93,7 +93,7 @@ impl World {
             ["_run", host, ..] => self.serve(host, call),
             ["computeMetadata", ..] => self.metadata(call),
             [""] if call.header("metadata-flavor").is_some() => self.metadata(call),
-            ["token"] if call.method == "POST" => self.token(call),
+            ["token"] | ["v1", "token"] if call.method == "POST" => self.token(call),
             ["v2", "projects", ..] | ["v1" | "sql" | "apis", ..] => self.api(&segments, call),
             ["v2", rest @ ..] => self.manifests(rest, call),
             _ => Outcome::Answer(unknown_method().into()),

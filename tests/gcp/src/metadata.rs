@@ -76,13 +76,10 @@ impl World {
     }
 
     /// `POST /token`: a refresh token or a signed assertion for an access token, or for an ID
-    /// token where the assertion asks for one.
+    /// token where the assertion asks for one; `/v1/token` is the same for federated identities.
     pub fn token(&mut self, call: &Call) -> Outcome {
-        let form = crate::server::pairs(&String::from_utf8_lossy(&call.body));
-        let field = |name: &str| {
-            let found = form.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.as_str()).unwrap_or_default()
-        };
+        let form = fields(call);
+        let field = |name: &str| text(&form, name);
         let answer = match field("grant_type") {
             "refresh_token" if !field("refresh_token").is_empty() => {
                 let mut token = self.access_token();
@@ -95,6 +92,13 @@ impl World {
                 Some(claims) => Answer::json(200, &self.asserted(&claims)),
                 None => denied_grant("invalid_grant", "Invalid JWT."),
             },
+            "urn:ietf:params:oauth:grant-type:token-exchange"
+                if !field("subject_token").is_empty() =>
+            {
+                let mut token = self.access_token();
+                token["issued_token_type"] = json!("urn:ietf:params:oauth:token-type:access_token");
+                Answer::json(200, &token)
+            }
             _ => denied_grant("unsupported_grant_type", "Invalid grant_type."),
         };
         Outcome::Answer(answer)
@@ -141,6 +145,17 @@ impl World {
             _ => Err(unknown()),
         }
     }
+}
+
+/// What was sent to the token endpoint: as a form, or as JSON.
+fn fields(call: &Call) -> Value {
+    let kind = call.header("content-type").unwrap_or_default();
+    if kind.starts_with("application/json") {
+        return call.json().unwrap_or_default();
+    }
+    let form = crate::server::pairs(&String::from_utf8_lossy(&call.body));
+    let fields = form.into_iter().map(|(name, value)| (name, Value::String(value)));
+    Value::Object(fields.collect())
 }
 
 fn denied_grant(error: &str, description: &str) -> Answer {

@@ -46,6 +46,7 @@ impl Service {
         if ready.is_some() {
             self.latest_ready = ready;
             self.follow_latest();
+            self.crash_what_serves(now);
         }
     }
 

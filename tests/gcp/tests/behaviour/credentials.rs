@@ -68,6 +68,14 @@ fn the_token_endpoint_takes_refresh_tokens_and_assertions() {
     let asserted = form(&operator, &format!("grant_type={grant}&assertion=h.{payload}.s"));
     let token = asserted["id_token"].as_str().unwrap();
     assert_eq!(tessallite_up_gcp::credentials::claims(token).unwrap()["aud"], "https://svc");
+    let json = r#"{"grant_type": "refresh_token", "refresh_token": "r", "client_id": "c"}"#;
+    let headers = [("Content-Type", "application/json")];
+    let refreshed = operator.try_send("POST", "/token", &headers, json).unwrap();
+    assert!(refreshed.json()["access_token"].is_string(), "{}", refreshed.text);
+    let grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange";
+    let body = format!("grant_type={grant}&subject_token=s");
+    let exchanged = operator.try_send("POST", "/v1/token", &[], &body).unwrap();
+    assert!(exchanged.json()["access_token"].is_string(), "{}", exchanged.text);
     assert_eq!(form(&operator, "grant_type=password")["error"], "unsupported_grant_type");
 }
 
