@@ -113,7 +113,7 @@ impl Fake {
     pub fn traffic(&self, service: &str) -> Vec<Target> {
         self.with(|world| {
             let found = world.services.get(service);
-            found.map(|one| one.targets.clone()).unwrap_or_default()
+            found.map(|one| one.told()).unwrap_or_default()
         })
     }
 

@@ -57,7 +57,7 @@ impl World {
             "latest_created": service.latest_created,
             "latest_ready": service.latest_ready,
             "wanted": service.wanted(),
-            "targets": service.targets,
+            "targets": service.told(),
             "annotations": service.spec.get("annotations"),
             "private": service.private(),
             "revisions": revisions,

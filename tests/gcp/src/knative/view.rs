@@ -87,7 +87,7 @@ impl World {
             }
             view
         };
-        service.targets.iter().map(view).collect()
+        service.told().iter().map(view).collect()
     }
 
     fn knative_conditions(&self, service: &Service) -> Vec<Value> {

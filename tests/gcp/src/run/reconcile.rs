@@ -50,8 +50,12 @@ impl Service {
         }
     }
 
-    /// A target of the latest moves by itself, without an operation.
+    /// A target of the latest moves by itself, without an operation; not where the traffic is
+    /// about to be taken off the latest.
     pub fn follow_latest(&mut self) {
+        if !self.wanted().iter().any(|target| target.latest) {
+            return;
+        }
         for target in &mut self.targets {
             if target.latest {
                 target.revision.clone_from(&self.latest_ready);

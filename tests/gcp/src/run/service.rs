@@ -106,6 +106,17 @@ impl Service {
         None
     }
 
+    /// The targets in effect, as they are told: one that followed the latest and has stayed
+    /// behind is told by its revision.
+    #[must_use]
+    pub fn told(&self) -> Vec<Target> {
+        let tell = |target: &Target| {
+            let follows = target.latest && target.revision == self.latest_ready;
+            Target { latest: follows, ..target.clone() }
+        };
+        self.targets.iter().map(tell).collect()
+    }
+
     /// The revision behind a tag.
     #[must_use]
     pub fn tagged(&self, tag: &str) -> Option<&Revision> {

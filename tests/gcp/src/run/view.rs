@@ -58,7 +58,7 @@ impl World {
             put("latestReadyRevision", json!(self.revision_full_name(&service.name, ready)));
         }
         let statuses: Vec<Value> =
-            service.targets.iter().map(|target| self.status(service, target)).collect();
+            service.told().iter().map(|target| self.status(service, target)).collect();
         put("trafficStatuses", json!(statuses));
         let (terminal, others) = conditions(service);
         put("terminalCondition", terminal);

@@ -24,6 +24,22 @@ fn a_new_revision_beside_pinned_traffic_is_probed_at_its_tag() {
 }
 
 #[test]
+fn a_new_revision_has_no_traffic_at_any_time_where_the_request_holds_it_back() {
+    let operator = with(Setup { route_ms: 150, ..Setup::default() });
+    let body = json!({
+        "template": operator.template("frontend", "2.0.0", "frontend-up1"),
+        "traffic": [by_revision("frontend-00002-def", 100, ""), by_revision("frontend-up1", 0, "next")],
+    });
+    let begun = operator.patch("frontend", "updateMask=template,traffic", &body).json();
+    for _ in 0..20 {
+        let reply = operator.health("frontend");
+        assert_eq!(reply.header("x-fake-revision"), Some("frontend-00002-def"));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(operator.wait(&begun).get("error").is_none());
+}
+
+#[test]
 fn a_pinned_service_gives_a_new_revision_no_traffic() {
     let mut setup = Setup::default();
     setup.service("gateway").pinned = true;
@@ -42,6 +58,7 @@ fn a_target_of_a_failed_revision_fails_every_later_operation_until_it_is_dropped
     let done = operator.deploy("optimizer", "1.5.0-neverready", "optimizer-bad");
     assert!(done["error"]["message"].as_str().unwrap().contains("optimizer-bad"));
     assert!(operator.fake.traffic("optimizer")[0].latest, "nothing was routed");
+    assert_eq!(operator.fake.traffic("optimizer").len(), 1);
     let with_tag = json!([
         by_revision("optimizer-00001-abc", 100, ""),
         by_revision("optimizer-bad", 0, "next"),
@@ -51,6 +68,8 @@ fn a_target_of_a_failed_revision_fails_every_later_operation_until_it_is_dropped
     let body = json!({"template": operator.template("optimizer", "2.0.0", "optimizer-good")});
     let begun = operator.patch("optimizer", "updateMask=template", &body).json();
     assert!(operator.wait(&begun)["error"]["message"].as_str().unwrap().contains("optimizer-bad"));
+    let view = operator.get(&service("optimizer")).json();
+    assert_eq!(view["trafficStatuses"][0]["revision"], "optimizer-00002-def", "{view}");
     let done = operator.route("optimizer", &json!([by_revision("optimizer-00002-def", 100, "")]));
     assert!(done.get("error").is_none(), "{done}");
     assert_eq!(operator.fake.traffic("optimizer"), [Target::pinned("optimizer-00002-def")]);
