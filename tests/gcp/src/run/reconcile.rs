@@ -27,7 +27,7 @@ impl Service {
 
     /// Revisions whose time has come are ready, or have failed.
     pub fn settle_revisions(&mut self, now: Moment) {
-        let mut ready = None;
+        let mut ready = false;
         for revision in &mut self.revisions {
             if revision.settled() || revision.settles > now {
                 continue;
@@ -40,11 +40,13 @@ impl Service {
             if revision.standing == Standing::Ready {
                 let after = revision.release.crashes_after_ms;
                 revision.crashes = after.map(|ms| now + Moment::from_millis(ms));
-                ready = Some(revision.name.clone());
+                ready = true;
             }
         }
-        if ready.is_some() {
-            self.latest_ready = ready;
+        if ready {
+            let newest_first = self.revisions.iter().rev();
+            let mut settled = newest_first.filter(|one| one.standing == Standing::Ready);
+            self.latest_ready = settled.next().map(|one| one.name.clone());
             self.follow_latest();
             self.crash_what_serves(now);
         }

@@ -1,5 +1,5 @@
 use serde_json::json;
-use tessallite_up_gcp::{Event, Setup, Target};
+use tessallite_up_gcp::{Event, Release, Setup, Target};
 
 use crate::operator::{by_revision, image, latest, operator, service, with};
 
@@ -37,6 +37,21 @@ fn a_new_revision_has_no_traffic_at_any_time_where_the_request_holds_it_back() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     assert!(operator.wait(&begun).get("error").is_none());
+}
+
+#[test]
+fn an_older_revision_that_is_ready_later_is_not_the_latest() {
+    let mut setup = Setup::default();
+    setup.releases.push(Release { ready_ms: Some(300), ..Release::new("1.6.0", Some("0008")) });
+    let operator = with(setup);
+    let deploy = |tag: &str, name: &str| {
+        let body = json!({"template": operator.template("frontend", tag, name)});
+        operator.patch("frontend", "updateMask=template", &body).json()
+    };
+    let slow = deploy("1.6.0", "frontend-slow");
+    operator.wait(&deploy("2.0.0", "frontend-fast"));
+    assert_eq!(operator.wait(&slow)["done"], true);
+    assert_eq!(operator.fake.serving("frontend"), [(image("frontend", "2.0.0"), 100)]);
 }
 
 #[test]
