@@ -31,7 +31,7 @@ pub struct Ask {
     convention: Convention,
     /// Good answers in a row.
     answers: u32,
-    pub timeout_s: u32,
+    timeout_s: u32,
 }
 
 impl Ask {
@@ -45,6 +45,11 @@ impl Ask {
             answers: options.probes,
             timeout_s: options.timeout_s(service),
         }
+    }
+
+    /// It has to answer within so many seconds, or sooner.
+    pub fn within(&mut self, seconds: u32) {
+        self.timeout_s = self.timeout_s.min(seconds);
     }
 
     fn look(&self) -> Result<Look, Error> {
@@ -94,12 +99,15 @@ fn judged(answer: Option<Answer>, convention: &Convention) -> Look {
 struct Waiting<'a> {
     ask: &'a Ask,
     answers: u32,
+    /// The last answer that was not a good one.
     last: String,
+    /// It has been told.
+    told: bool,
 }
 
 impl<'a> Waiting<'a> {
     fn new(ask: &'a Ask) -> Self {
-        Self { ask, answers: 0, last: String::new() }
+        Self { ask, answers: 0, last: String::new(), told: false }
     }
 
     fn has_passed(&self) -> bool {
@@ -113,14 +121,15 @@ impl<'a> Waiting<'a> {
             Look::Well => self.answers += 1,
             Look::NotYet(why) => {
                 self.answers = 0;
-                if why == self.last {
+                if self.told && why == self.last {
                     return None;
                 }
+                self.told = true;
                 self.last.clone_from(&why);
                 return Some(GateState::Waiting(why));
             }
         }
-        self.last.clear();
+        self.told = false;
         Some(if self.has_passed() { GateState::Passed } else { GateState::Answering(self.answers) })
     }
 }
@@ -167,9 +176,9 @@ fn pause_ms(waited_ms: u64) -> u32 {
 
 fn too_late(late: &[&Waiting]) -> Error {
     let each = |waiting: &&Waiting| {
-        let why = match waiting.last.as_str() {
-            "" => "it answers well only now and then",
-            why => why,
+        let why = match waiting.answers {
+            0 => waiting.last.clone(),
+            _ => format!("it answers well only now and then; else {}", waiting.last),
         };
         let log = waiting.ask.revision.as_ref().map_or(String::new(), |revision| {
             format!(

@@ -5,7 +5,10 @@
 //! revision without traffic, asks it at an address of its own, and only then moves traffic
 //! to it. `apply` carries out one of these steps.
 
+mod as_before;
+mod back;
 mod gate;
+mod instance;
 mod migration;
 mod names;
 mod notes;

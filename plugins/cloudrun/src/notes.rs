@@ -24,7 +24,7 @@ pub fn of_plan(
         let name = &target.service;
         if is_left(survey, target, options) {
             notes.push(format!("{name} serves {} already: it is left as it is", target.after));
-        } else if Reference::parse(&target.after).version().is_none() {
+        } else if is_moving(&target.after) {
             notes.push(format!(
                 "{name}: {} is no fixed version; what it names now is deployed, by its digest",
                 target.after
@@ -62,11 +62,16 @@ pub fn of_plan(
     notes
 }
 
+fn is_moving(image: &str) -> bool {
+    let reference = Reference::parse(image);
+    reference.version().is_none() && reference.digest.is_none()
+}
+
 fn checked(survey: &Survey, targets: &[Target]) -> String {
     let place = &survey.place;
     let mut text = format!(
-        "preflight: project {}, region {}; {} services ready, {} of them and of the external \
-         ones asked and healthy; {} images in their registry",
+        "preflight: project {}, region {}; {} services ready, {} healthy; {} images in \
+         their registry",
         place.project,
         place.region,
         targets.len(),

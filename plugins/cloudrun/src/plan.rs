@@ -5,6 +5,7 @@ use tessallite_up_sdk::{Effect, Plan, Request, Step, Upgrade};
 
 use crate::notes;
 use crate::options::Options;
+use crate::steps::SOON_S;
 use crate::survey::Survey;
 use crate::targets::Target;
 use crate::traffic;
@@ -102,7 +103,7 @@ fn deploy(number: usize, group: &[&Job], options: &Options) -> Step {
 fn longest_s(names: &[&str], options: &Options) -> u32 {
     let slowest = names.iter().map(|name| options.timeout_s(name)).max().unwrap_or(0);
     let routes = u32::try_from(options.traffic.len()).unwrap_or(u32::MAX);
-    let each = slowest.saturating_mul(2).saturating_add(ROUTE_S);
+    let each = ROUTE_S + 2 * SOON_S;
     slowest.saturating_mul(2).saturating_add(each.saturating_mul(routes))
 }
 
@@ -198,6 +199,6 @@ mod tests {
         assert!(routes[0].routes.iter().all(|route| route.untag.is_empty()));
         let split: Vec<u32> = routes[0].routes[1].shares.iter().map(|s| s.percent).collect();
         assert_eq!(split, [10, 54, 36]);
-        assert_eq!(step.timeout_s, 200 + 2 * 260);
+        assert_eq!(step.timeout_s, 200 + 2 * 120);
     }
 }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use semver::Version;
-use tessallite_up_sdk::gcloud::{self, Instance, Service};
+use tessallite_up_sdk::gcloud::{self, Service};
 use tessallite_up_sdk::{Refusal, Request, Upgrade};
 
+use crate::instance::not_backed_up;
 use crate::names;
 use crate::options::Options;
 use crate::reference::{Reference, version_of};
-use crate::survey::{Database, Survey};
+use crate::survey::Survey;
 use crate::targets::{Target, is_there, served};
 use crate::traffic::{Former, Kind, share_of, shares};
 use crate::work::Job;
@@ -148,10 +149,11 @@ fn versions(survey: &Survey, targets: &[Target], upgrade: &Upgrade, problems: &m
 fn not_well(service: &Service, survey: &Survey) -> Vec<String> {
     let mut problems = Problems::new();
     let name = &service.name;
+    let region = &survey.place.region;
     if !service.ready && !is_superseded(service) {
         problems.push(format!(
             "{name} is not ready before the upgrade: {}. Wait for the deployment that is under \
-             way, or mend it: gcloud run services describe {name}",
+             way, or mend it: gcloud run services describe {name} --region {region}",
             service.message
         ));
     }
@@ -159,7 +161,7 @@ fn not_well(service: &Service, survey: &Survey) -> Vec<String> {
     if total != 100 {
         problems.push(format!(
             "{name}: its revisions get {total} % of the traffic in all, so there is nothing to go \
-             back to: gcloud run services update-traffic {name}"
+             back to: gcloud run services update-traffic {name} --region {region}"
         ));
     }
     let Some(why) = survey.unwell(name) else {
@@ -175,8 +177,7 @@ fn not_well(service: &Service, survey: &Survey) -> Vec<String> {
 fn what_to_do(name: &str, why: &str) -> String {
     if [": 401", ": 403"].iter().any(|refused| why.contains(refused)) {
         return format!(
-            "The identity needs the role roles/run.invoker on it: gcloud run services \
-             add-iam-policy-binding {name}"
+            "It is private: the identity that asks it needs the role roles/run.invoker on {name}"
         );
     }
     format!(
@@ -205,56 +206,6 @@ fn not_nameable(service: &Service, request: &Request) -> Option<String> {
          take it away: gcloud run services update-traffic {} --remove-tags {tag}",
         service.name, holder.revision, service.name
     ))
-}
-
-fn not_backed_up(name: &str, database: &Database) -> Problems {
-    let mut problems = match &database.instance {
-        Ok(instance) => not_usable(instance),
-        Err(error) => vec![format!("the Cloud SQL instance {name}: {}", error.text())],
-    };
-    match &database.backups {
-        Ok(backups) => {
-            for backup in backups.iter().filter(|backup| is_under_way(&backup.status)) {
-                problems.push(format!(
-                    "a backup of {name} is {} since {}: wait for it; gcloud sql backups describe \
-                     {} --instance {name}",
-                    backup.status, backup.started_at, backup.id
-                ));
-            }
-        }
-        Err(error) => problems.push(format!("the backups of {name}: {}", error.text())),
-    }
-    problems
-}
-
-fn is_under_way(status: &str) -> bool {
-    matches!(status, "ENQUEUED" | "RUNNING" | "OVERDUE")
-}
-
-fn not_usable(instance: &Instance) -> Problems {
-    let mut problems = Problems::new();
-    let name = &instance.name;
-    if instance.state != "RUNNABLE" {
-        problems.push(format!(
-            "the Cloud SQL instance {name} is {}, and has to be RUNNABLE to be backed up: gcloud \
-             sql instances describe {name}",
-            instance.state
-        ));
-    }
-    if instance.activation_policy != "ALWAYS" {
-        problems.push(format!(
-            "the Cloud SQL instance {name} is not kept running (activation policy {}): gcloud sql \
-             instances patch {name} --activation-policy ALWAYS",
-            instance.activation_policy
-        ));
-    }
-    if let Some(operation) = &instance.under_way {
-        problems.push(format!(
-            "the Cloud SQL instance {name} is busy with {operation}: wait for it; gcloud sql \
-             operations list --instance {name}"
-        ));
-    }
-    problems
 }
 
 fn not_deployable(job: &Job) -> Option<String> {
@@ -308,7 +259,7 @@ mod tests {
     use super::*;
     use crate::traffic::tests::{service, target};
     use tessallite_up_sdk::Error;
-    use tessallite_up_sdk::gcloud::{Backup, Place};
+    use tessallite_up_sdk::gcloud::Place;
     use tessallite_up_sdk::health::{Convention, judge};
 
     pub fn survey(services: Vec<Service>) -> Survey {
@@ -329,17 +280,6 @@ mod tests {
 
     fn well(name: &str) -> Service {
         service(name, vec![target(&format!("{name}-1"), 100, true)])
-    }
-
-    fn instance() -> Instance {
-        Instance {
-            name: "db".into(),
-            state: "RUNNABLE".into(),
-            activation_policy: "ALWAYS".into(),
-            database_version: "POSTGRES_15".into(),
-            under_way: None,
-            replicas: Vec::new(),
-        }
     }
 
     fn targets(after: &str) -> Vec<Target> {
@@ -407,39 +347,6 @@ mod tests {
         let mut serving = failed("a-2-0-0-20261126-184920-a1b2");
         serving.targets.push(target("a-2-0-0-20261126-184920-a1b2", 10, false));
         assert!(!is_superseded(&serving));
-    }
-
-    #[test]
-    fn an_instance_has_to_run_and_to_be_idle() {
-        assert!(not_usable(&instance()).is_empty());
-        let stopped = Instance {
-            state: "SUSPENDED".into(),
-            activation_policy: "NEVER".into(),
-            under_way: Some("UPDATE (operation 7)".into()),
-            ..instance()
-        };
-        let problems = not_usable(&stopped).join("\n");
-        assert!(problems.contains("SUSPENDED") && problems.contains("--activation-policy ALWAYS"));
-        assert!(problems.contains("busy with UPDATE (operation 7)"));
-    }
-
-    #[test]
-    fn a_backup_that_is_running_is_waited_for_and_an_old_failure_is_not() {
-        let backup = |status: &str| Backup {
-            id: "7".into(),
-            status: status.into(),
-            description: String::new(),
-            started_at: "2026-11-26T18:00:00Z".into(),
-        };
-        let database =
-            |status| Database { instance: Ok(instance()), backups: Ok(vec![backup(status)]) };
-        assert!(not_backed_up("db", &database("RUNNING"))[0].contains("is RUNNING since 2026"));
-        assert!(not_backed_up("db", &database("FAILED")).is_empty());
-        let unreadable = Database {
-            instance: Err(Error::Failed("no permission".into())),
-            backups: Err(Error::Failed("none either".into())),
-        };
-        assert_eq!(not_backed_up("db", &unreadable).len(), 2);
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::gate::{self, Ask};
 use crate::options::Options;
 use crate::plan::TAG;
 
+/// How long a revision may take to answer well once it has traffic.
+pub const SOON_S: u32 = 30;
+
 /// # Errors
 /// Those of the calls; `Failed` where the backup is not among those that can be restored.
 pub fn back_up(step: &Step) -> Result<Outcome, Error> {
@@ -25,8 +28,10 @@ pub fn back_up(step: &Step) -> Result<Outcome, Error> {
 fn taken(change: &BackupChange) -> Result<String, Error> {
     let backup = gcloud::create_backup(change)?;
     let listed = gcloud::list_backups()?;
-    let is_it = |other: &&gcloud::Backup| other.id == backup.id && other.status == "SUCCESSFUL";
-    if listed.iter().find(is_it).is_none() {
+    let is_it = |other: &gcloud::Backup| {
+        other.description == change.description && other.status == "SUCCESSFUL"
+    };
+    if !listed.iter().any(is_it) {
         return Err(Error::Failed(format!(
             "the backup {} ({:?}) is not listed as SUCCESSFUL, so it could not be gone back to: \
              gcloud sql backups list shows what became of it",
@@ -50,8 +55,8 @@ pub fn deploy(step: &Step, facts: Facts, options: &Options) -> Result<Outcome, E
         match effect {
             Effect::RunDeploy(change) => gate::wait(&of_revisions(change, facts, options))?,
             Effect::RunRoute(change) => {
-                gate::wait(&of_services(change, facts, options))?;
-                gate::wait(&of_tags(change, facts, options))?;
+                gate::wait(&soon(of_services(change, facts, options)))?;
+                gate::wait(&soon(of_tags(change, facts, options)))?;
             }
             _ => {}
         }
@@ -62,6 +67,14 @@ pub fn deploy(step: &Step, facts: Facts, options: &Options) -> Result<Outcome, E
 fn of_revisions(change: &DeployChange, facts: Facts, options: &Options) -> Vec<Ask> {
     let asked = change.revisions.iter().filter(|new| !options.never_asked(&new.service));
     asked.map(|new| Ask::new(&new.service, Some(&new.tag), facts, options)).collect()
+}
+
+/// Users meet it by now, and it was well a moment ago: nobody waits for long.
+pub fn soon(mut asks: Vec<Ask>) -> Vec<Ask> {
+    for ask in &mut asks {
+        ask.within(SOON_S);
+    }
+    asks
 }
 
 /// What the users of the services meet.

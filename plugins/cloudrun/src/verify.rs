@@ -8,12 +8,13 @@ use crate::gate::{self, Ask};
 use crate::migration::{self, Migrations};
 use crate::options::Options;
 use crate::plan::{IMAGE, LATEST, REVISION, UNWELL};
+use crate::steps::soon;
 use crate::traffic::share_of;
 
 /// How long something may still be on its way after the gates, such as a migration that is
 /// told as null.
 const PATIENCE_MS: u64 = 30_000;
-const PAUSE_MS: u32 = 250;
+const PAUSE_MS: u32 = 1_000;
 const PROBE_MS: u32 = 10_000;
 
 /// # Errors
@@ -143,7 +144,7 @@ fn external(facts: Facts, options: &Options) -> Result<Vec<String>, Error> {
         let unwell = facts.get(&format!("{UNWELL}{name}"));
         let is_asked = options.has_url(name) && !options.never_asked(name);
         if is_asked && unwell.is_none() {
-            gate::wait(&[Ask::new(name, None, facts, options)])?;
+            gate::wait(&soon(vec![Ask::new(name, None, facts, options)]))?;
         }
         report.push(match (is_asked, unwell) {
             (true, None) => format!("{name} (external) was left as it is, and is healthy"),

@@ -1,0 +1,166 @@
+//! Whether a rollback has brought everything back.
+
+use tessallite_up_sdk::gcloud::{self, RouteChange, Service};
+use tessallite_up_sdk::prelude::*;
+use tessallite_up_sdk::schemas;
+
+use crate::gate;
+use crate::migration::{moved, told_before};
+use crate::options::Options;
+use crate::plan::{FORMER, PROJECT, REGION, TAG};
+use crate::rollback::{PINNED, RESTORED, former, route};
+use crate::steps::of_services;
+use crate::traffic::{Former, shares};
+use crate::verify::{ask_all, patiently};
+
+/// # Errors
+/// `Failed` with what is not as it was.
+pub fn verify(facts: Facts, options: &Options) -> Result<Outcome, Error> {
+    patiently(|| routed_as_before(facts))?;
+    let routes = facts.below(FORMER).filter_map(|(name, _)| route(name, facts)).collect();
+    gate::wait(&of_services(&RouteChange { routes }, facts, options))?;
+    let mut outcome = Outcome::default().line("the traffic is that of before");
+    if let Err(error) = patiently(|| same_migration(facts, options)) {
+        outcome = outcome.line(migration_stays(error, facts)?);
+    }
+    if let Some(why) = schemas_moved(facts, options)? {
+        outcome = outcome.line(migration_stays(Error::Failed(why), facts)?);
+    }
+    outcome.report.extend(pinned_now(facts));
+    Ok(outcome)
+}
+
+/// Only a database that was brought back has to be that of before.
+fn migration_stays(error: Error, facts: Facts) -> Result<String, Error> {
+    if facts.get(RESTORED).is_some() {
+        return Err(error);
+    }
+    Ok(format!(
+        "warning: the database was not brought back, and is not as before: {}",
+        error.text()
+    ))
+}
+
+fn routed_as_before(facts: Facts) -> Result<(), Error> {
+    let services = gcloud::list_services()?;
+    let wrong: Vec<String> = facts
+        .below(FORMER)
+        .filter_map(|(name, _)| {
+            let former = former(name, facts)?;
+            let tag = facts.get(&format!("{TAG}{name}"))?;
+            match services.iter().find(|service| service.name == name) {
+                Some(service) => not_routed_as(service, &former, tag),
+                None => Some(format!("{name} is gone from the region")),
+            }
+        })
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Failed(wrong.join("; "))) }
+}
+
+fn not_routed_as(service: &Service, former: &Former, tag: &str) -> Option<String> {
+    let sorted = |shares: &[(String, u32)]| {
+        let mut shares = shares.to_vec();
+        shares.sort();
+        shares
+    };
+    let now = shares(&service.targets);
+    if sorted(&now) != sorted(&former.shares) {
+        let now = Former { shares: now, kind: former.kind };
+        return Some(format!("{} has {}, not {}", service.name, now.told(), former.told()));
+    }
+    let is_left = service.targets.iter().any(|target| target.tag.as_deref() == Some(tag));
+    is_left.then(|| format!("{} has the tag {tag} still", service.name))
+}
+
+fn schemas_moved(facts: Facts, options: &Options) -> Result<Option<String>, Error> {
+    let Some(connection) = options.connection else {
+        return Ok(None);
+    };
+    let now = schemas::read(connection, options.migration_table)?;
+    let moved: Vec<String> = schemas::remembered(facts)
+        .iter()
+        .filter(|(schema, old)| now.get(*schema) != Some(*old))
+        .map(|(schema, old)| {
+            let now = now.get(schema).map_or("nothing", String::as_str);
+            format!("the schema {schema} is at {now}, not at {old}")
+        })
+        .collect();
+    Ok((!moved.is_empty()).then(|| moved.join("; ")))
+}
+
+/// What keeps a later deployment from getting traffic, and how to end it.
+fn pinned_now(facts: Facts) -> Vec<String> {
+    let names: Vec<&str> = facts.below(PINNED).map(|(name, _)| name).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let place = |fact| facts.get(fact).unwrap_or_default();
+    let mut lines = vec![format!(
+        "pinned to their former revisions now: {}. Their latest revisions are those of the \
+         upgrade, so a later deployment gets no traffic by itself. The next upgrade unpins them; \
+         by hand, once the latest revision is a good one:",
+        names.join(", ")
+    )];
+    lines.extend(names.iter().map(|name| {
+        format!(
+            "gcloud run services update-traffic {name} --to-latest --region {} --project {}",
+            place(REGION),
+            place(PROJECT)
+        )
+    }));
+    lines
+}
+
+/// What the services told before, they tell again.
+///
+/// # Errors
+/// `Failed` with what is told instead.
+pub fn same_migration(facts: Facts, options: &Options) -> Result<(), Error> {
+    let mut wrong = Vec::new();
+    let told = ask_all(options, &mut wrong);
+    let moved = moved(&told_before(facts), &told);
+    if moved.is_empty() { Ok(()) } else { Err(Error::Failed(moved.join("; "))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::tests::{service, target};
+
+    #[test]
+    fn traffic_is_as_before_in_any_order_and_without_the_tag() {
+        let former =
+            Former::of(&service("a", vec![target("a-1", 90, false), target("a-0", 10, false)]));
+        let mut now = service("a", vec![target("a-0", 10, false), target("a-1", 90, false)]);
+        assert_eq!(not_routed_as(&now, &former, "up-t"), None);
+        now.targets.push(gcloud::Target { tag: Some("up-t".into()), ..target("a-2", 0, false) });
+        assert!(
+            not_routed_as(&now, &former, "up-t").is_some_and(|why| why.contains("the tag up-t"))
+        );
+        let other = service("a", vec![target("a-2", 100, true)]);
+        assert!(
+            not_routed_as(&other, &former, "up-t")
+                .is_some_and(|why| why.contains("100 % on a-2, not 90 %"))
+        );
+    }
+
+    #[test]
+    fn only_a_database_that_was_brought_back_has_to_be_that_of_before() {
+        let moved = || Error::Failed("model-service tells 0008, not 0007".into());
+        assert!(migration_stays(moved(), Facts(&[])).unwrap().contains("warning"));
+        let plan = Plan::new().fact(RESTORED, "true");
+        assert_eq!(migration_stays(moved(), Facts(&plan.facts)), Err(moved()));
+    }
+
+    #[test]
+    fn what_is_pinned_since_is_told_with_the_command() {
+        let plan =
+            Plan::new().fact("pinned.gateway", "true").fact("region", "r1").fact("project", "p");
+        let lines = pinned_now(Facts(&plan.facts));
+        assert_eq!(
+            lines[1],
+            "gcloud run services update-traffic gateway --to-latest --region r1 --project p"
+        );
+        assert!(pinned_now(Facts(&[])).is_empty());
+    }
+}
