@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::environment;
 use crate::event::Event;
 use crate::exchange::{Answer, Call, Outcome};
 use crate::fault::Fault;
@@ -13,10 +14,25 @@ use crate::world::World;
 
 impl World {
     pub fn control(&mut self, rest: &[&str], call: &Call) -> Outcome {
+        if let ("GET", ["environment"]) = (call.method.as_str(), rest) {
+            return Outcome::Answer(Answer::text(200, self.exports(call)));
+        }
         match self.controlled(rest, call) {
             Ok(body) => Outcome::Answer(Answer::json(200, &body)),
             Err(refusal) => Outcome::Answer(refusal.into()),
         }
+    }
+
+    /// Lines for a shell to evaluate, for the program or (`?for=gcloud`) for the gcloud CLI.
+    fn exports(&self, call: &Call) -> String {
+        let project = &self.setup.project;
+        let variables = if call.parameter("for") == Some("gcloud") {
+            environment::of_gcloud(&self.base, project, &self.setup.token)
+        } else {
+            environment::of_product(&self.base, project)
+        };
+        let lines = variables.iter().map(|(name, value)| format!("export {name}='{value}'\n"));
+        lines.collect()
     }
 
     fn controlled(&mut self, rest: &[&str], call: &Call) -> Result<Value> {

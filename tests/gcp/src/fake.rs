@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::environment;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::glob;
@@ -74,6 +75,21 @@ impl Fake {
     #[must_use]
     pub fn host(&self) -> &str {
         self.url.trim_start_matches("http://")
+    }
+
+    /// What points `tessallite-up` at the fake; the metadata server gives it its tokens.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let project = self.with(|world| world.setup.project.clone());
+        environment::of_product(&self.url, &project)
+    }
+
+    /// What points the gcloud CLI at the fake, with a fresh token; CLOUDSDK_CONFIG is the
+    /// caller's to choose.
+    #[must_use]
+    pub fn gcloud_environment(&self) -> Vec<(&'static str, String)> {
+        let project = self.with(|world| world.setup.project.clone());
+        environment::of_gcloud(&self.url, &project, &self.token())
     }
 
     /// Looks at the world, or changes it, while no request is handled.

@@ -6,6 +6,7 @@ pub mod control;
 pub mod credentials;
 pub mod discovery;
 pub mod dispatch;
+pub mod environment;
 pub mod event;
 pub mod exchange;
 pub mod fault;

@@ -142,6 +142,9 @@ fn faults_and_events_are_set_over_http_too() {
     assert_eq!(operator.send("POST", "/_fake/events", &event).status, 200);
     let state = operator.plain("/_fake/state").json();
     assert_eq!(state["database"]["migration"], "0042");
+    let lines = operator.plain("/_fake/environment").text;
+    let metadata = format!("export GCE_METADATA_HOST='{}'", operator.fake.host());
+    assert!(lines.contains(&metadata), "{lines}");
     let unknown = json!({"event": "flood"});
     assert_eq!(operator.send("POST", "/_fake/events", &unknown).status, 400);
     let requests = operator.plain("/_fake/requests?path=*frontend").json();

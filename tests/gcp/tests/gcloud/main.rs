@@ -38,7 +38,6 @@ fn gcloud(setup: Setup) -> Option<Gcloud> {
 
 impl Gcloud {
     fn run(&self, line: &str) -> Output {
-        let (address, port) = self.fake.host().split_once(':').unwrap();
         let mut command = Command::new("gcloud");
         command.args(line.split_whitespace()).env_clear();
         for name in ["PATH", "LANG"] {
@@ -49,15 +48,7 @@ impl Gcloud {
         command
             .env("HOME", &self.home)
             .env("CLOUDSDK_CONFIG", &self.home)
-            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "http://run.fake.test/")
-            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQL", format!("{}/", self.fake.url()))
-            .env("CLOUDSDK_PROXY_TYPE", "http")
-            .env("CLOUDSDK_PROXY_ADDRESS", address)
-            .env("CLOUDSDK_PROXY_PORT", port)
-            .env("CLOUDSDK_AUTH_ACCESS_TOKEN", self.fake.token())
-            .env("CLOUDSDK_CORE_PROJECT", "tessallite-demo")
-            .env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1")
-            .env("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "1")
+            .envs(self.fake.gcloud_environment())
             .output()
             .unwrap()
     }
