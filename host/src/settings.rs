@@ -163,8 +163,7 @@ impl Settings {
         let identity = flags.identity.or(file.backup.identity.clone().map(from_file));
         let identity = identity.map(absolute).transpose()?;
         let plugins = or(flags.plugins, file.plugin.clone());
-        let is_cloud_run =
-            cloud_run::is_wanted(&plugins, file.cloudrun.as_ref(), &flags.cloud_run);
+        let is_cloud_run = cloud_run::is_wanted(&plugins, file.cloudrun.as_ref(), &flags.cloud_run);
         let table = file.cloudrun.clone().unwrap_or_default();
         let mut settings = match is_cloud_run {
             true => table.plugin_settings(),

@@ -7,6 +7,7 @@
     reason = "used by tests only: whatever is not as expected ends the test"
 )]
 
+pub mod cloud;
 pub mod engine_proxy;
 pub mod events;
 pub mod fake_engine;
@@ -23,6 +24,7 @@ pub mod project;
 pub mod template;
 pub mod terminal;
 
+pub use cloud::Cloud;
 pub use fingerprint::Fingerprint;
 pub use installation::Installation;
 pub use program::{Outcome, Program};

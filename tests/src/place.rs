@@ -51,11 +51,16 @@ pub fn program() -> PathBuf {
 
 /// The bundled procedure as it was compiled into the program.
 pub fn bundled_procedure() -> PathBuf {
+    bundled("compose")
+}
+
+/// As it was compiled into the program.
+pub fn bundled(name: &str) -> PathBuf {
     let built = std::fs::read_dir(built().join("build")).expect("the program was built");
-    let outputs = built.flatten().map(|entry| entry.path().join("out/compose.wasm"));
+    let outputs = built.flatten().map(|entry| entry.path().join(format!("out/{name}.wasm")));
     let newest = outputs
         .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
         .max()
-        .expect("the build of the program leaves compose.wasm");
+        .expect("the build of the program leaves its bundled procedures");
     newest.1
 }

@@ -42,6 +42,12 @@ pub trait Conduct: Send + Sync {
     /// `Denied`: the approved plan does not have it here. `Failed`: it could not be recorded.
     fn begin(&self, effect: &Effect) -> Result<Begun>;
 
+    /// During a change: by this name the outside world knows it, and may be asked about it by
+    /// somebody who takes the run up.
+    fn noted(&self, ticket: Ticket, operation: &str) {
+        let _ = (ticket, operation);
+    }
+
     /// After a change: its outcome is durably recorded.
     ///
     /// # Errors

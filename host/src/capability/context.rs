@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::allowance::{Allowance, Left};
-use super::conduct::{Begun, Call, Closed, Conduct, Open};
+use super::conduct::{Begun, Call, Closed, Conduct, Open, Ticket};
 use super::{Error, Result, docker, gcloud, http, sql};
 use crate::contract::{Effect, errors};
 
@@ -49,7 +49,9 @@ impl Services {
             Platform::Compose(_) => Err(Error::denied(
                 "this installation is on Docker Compose: there is no Google Cloud project",
             )
-            .hint("a [cloudrun] table in tessallite-up.toml, or --plugin cloudrun, says otherwise")),
+            .hint(
+                "a [cloudrun] table in tessallite-up.toml, or --plugin cloudrun, says otherwise",
+            )),
         }
     }
 }
@@ -158,13 +160,30 @@ impl Context {
         T: Serialize + DeserializeOwned + Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        self.change_with_notes(effect, |services, _| work(services)).await
+    }
+
+    /// As [`Context::change`], of a change that the outside world has names for.
+    ///
+    /// # Errors
+    /// As [`Context::change`].
+    pub(super) async fn change_with_notes<T, F>(
+        &mut self,
+        effect: Effect,
+        work: impl FnOnce(Arc<Services>, Notes) -> F,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
         self.left.take_call()?;
         let ticket = match self.conduct.begin(&effect)? {
             Begun::Go(ticket) => ticket,
             Begun::Answered(value) => return serde_json::from_value(value).map_err(unreadable),
         };
         let conduct = Arc::clone(&self.conduct);
-        let work = self.services().map(work);
+        let notes = Notes { conduct: Arc::clone(&conduct), ticket };
+        let work = self.services().map(|services| work(services, notes));
         let task = tokio::spawn(async move {
             let done = match work {
                 // Whatever happens, it reaches its record.
@@ -184,6 +203,18 @@ impl Context {
             Err(Error::failed("the effect ended in a defect of the host").because(broken))
         })?;
         self.left.take_result(&done).map(|()| done)
+    }
+}
+
+/// Takes the names of a change that is under way into the record of it.
+pub(super) struct Notes {
+    conduct: Arc<dyn Conduct>,
+    ticket: Ticket,
+}
+
+impl Notes {
+    pub(super) fn take(&self, operation: &str) {
+        self.conduct.noted(self.ticket, operation);
     }
 }
 

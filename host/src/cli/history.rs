@@ -128,6 +128,7 @@ fn told(record: &Record, plan: &Plan) -> String {
             let what = declared.map_or_else(|| "?".to_owned(), |effect| effect.summary());
             format!("  {effect}: {what}")
         }
+        Record::EffectNoted { effect, operation } => format!("  {effect}: {operation}"),
         Record::EffectFinished { effect, .. } => format!("  {effect}: done"),
         Record::EffectFailed { effect, error } => format!("  {effect}: failed: {error}"),
         Record::StepFinished { step, .. } => format!("step {step} finished"),

@@ -36,12 +36,7 @@ impl Effect {
 
     /// Whether doing it again does no harm, where nobody knows how it ended.
     pub fn can_be_repeated(&self) -> bool {
-        !matches!(
-            self,
-            Self::DockerExec(_)
-                | Self::SqlExecute(_)
-                | Self::HttpSend(_)
-        )
+        !matches!(self, Self::DockerExec(_) | Self::SqlExecute(_) | Self::HttpSend(_))
     }
 
     pub fn impact(&self) -> Impact {
@@ -87,10 +82,15 @@ impl Effect {
             }
             Self::RunDeploy(change) => {
                 let one = |new: &gcloud::NewRevision| {
-                    format!("{} with {}, without traffic, as {}", new.name, new.image, new.tag)
+                    format!(
+                        "{} from {} (no traffic, tag {})",
+                        new.name,
+                        without_digest(&new.image),
+                        new.tag
+                    )
                 };
                 let revisions: Vec<_> = change.revisions.iter().map(one).collect();
-                format!("create {}", revisions.join("; "))
+                format!("create {}", revisions.join(", "))
             }
             Self::RunRoute(change) => {
                 let routes: Vec<_> = change.routes.iter().map(routed).collect();
@@ -146,6 +146,14 @@ impl Effect {
                 format!("{method} {end}{path}, {bytes} bytes; headers: {headers}")
             }
         }
+    }
+}
+
+/// The digest is in the plan; a person reads the tag.
+fn without_digest(image: &str) -> &str {
+    match image.split_once('@') {
+        Some((name, _)) if name.rsplit('/').next().is_some_and(|last| last.contains(':')) => name,
+        _ => image,
     }
 }
 

@@ -6,8 +6,11 @@ use std::path::Path;
 use super::plan::Plan;
 use super::progress::Direction;
 use super::run::{End, Run};
+use crate::capability::gcloud::client::Client as Gcloud;
+use crate::capability::gcloud::types::Place as CloudPlace;
 use crate::capability::sql::dump::{ByHand, by_hand};
 use crate::contract::Effect;
+use crate::contract::gcloud::{RestoreChange, ServiceRoute, Share};
 
 /// For a run that stopped after it changed the installation.
 pub(super) fn advice(run: &Run<'_>, end: &End) -> Vec<String> {
@@ -18,6 +21,7 @@ pub(super) fn advice(run: &Run<'_>, end: &End) -> Vec<String> {
         plan,
         backups,
         database: run.prepared.installation.target.database_service.as_deref(),
+        cloud: run.prepared.installation.services.gcloud().ok().map(Gcloud::place),
         files: run.prepared.installation.services.former_files.list(&plan.run).unwrap_or_default(),
     };
     let commands: Vec<String> = left(run).flat_map(|effect| place.commands(effect)).collect();
@@ -58,6 +62,8 @@ struct Place<'a> {
     plan: &'a Plan,
     backups: &'a Path,
     database: Option<&'a str>,
+    /// Where it is on Google Cloud.
+    cloud: Option<&'a CloudPlace>,
     /// What is kept of the project's files: where each is, and where its copy is.
     files: Vec<(std::path::PathBuf, std::path::PathBuf)>,
 }
@@ -94,8 +100,45 @@ impl Place<'_> {
                 );
                 tags.chain([up]).collect()
             }
+            Effect::RunRoute(change) => {
+                change.routes.iter().map(|route| self.route(route)).collect()
+            }
+            Effect::InstanceRestore(change) => self.restore_instance(change),
             other => vec![format!("(no command is known for: {})", other.summary())],
         }
+    }
+
+    fn route(&self, route: &ServiceRoute) -> String {
+        let one = |share: &Share| format!("{}={}", share.revision, share.percent);
+        let shares: Vec<String> = route.shares.iter().map(one).collect();
+        let untag = match route.untag.is_empty() {
+            true => String::new(),
+            false => format!(" --remove-tags {}", route.untag.join(",")),
+        };
+        let (service, shares) = (&route.service, shares.join(","));
+        let place = self
+            .cloud
+            .map(|cloud| format!(" --project {} --region {}", cloud.project, cloud.region));
+        let place = place.unwrap_or_default();
+        format!(
+            "gcloud run services update-traffic {service} --to-revisions {shares}{untag}{place}"
+        )
+    }
+
+    /// The same as the program would do, where the migration has changed.
+    fn restore_instance(&self, change: &RestoreChange) -> Vec<String> {
+        let Some(cloud) = self.cloud else { return Vec::new() };
+        let instance = quoted(cloud.instance.as_deref().unwrap_or("INSTANCE"));
+        let at = format!("--instance {instance} --project {}", cloud.project);
+        let filter = quoted(&format!("description=\"{}\"", change.backup));
+        let id = format!("$(gcloud sql backups list {at} --filter {filter} --format 'value(id)')");
+        vec![
+            format!("gcloud sql backups create {at} --description {}", quoted(&change.safety)),
+            format!(
+                "gcloud sql backups restore \"{id}\" --restore-instance {instance} --project {}",
+                cloud.project
+            ),
+        ]
     }
 
     /// The same as the program would do, where the schema has changed.

@@ -11,6 +11,8 @@ pub(super) enum Moment {
     Before,
     /// The journal has it as begun, and nothing was done.
     Begun,
+    /// The outside world carries it out, and the journal has the outside's name of it.
+    Noted,
     /// It is done, and the journal does not know.
     Done,
     /// The journal has it as finished.
@@ -46,6 +48,7 @@ impl Wanted {
         let moment = match parts.next()? {
             "before" => Moment::Before,
             "begun" => Moment::Begun,
+            "noted" => Moment::Noted,
             "done" => Moment::Done,
             "after" => Moment::After,
             _ => return None,

@@ -127,9 +127,8 @@ impl Installation {
 }
 
 fn connections(target: &Target) -> Result<BTreeMap<String, sql::client::Dsn>> {
-    let one = |(name, text): (&String, &String)| {
-        Ok((name.clone(), sql::client::Dsn::parse(text, None)?))
-    };
+    let one =
+        |(name, text): (&String, &String)| Ok((name.clone(), sql::client::Dsn::parse(text, None)?));
     target.connections.iter().map(one).collect()
 }
 

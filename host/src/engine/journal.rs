@@ -58,6 +58,11 @@ pub enum Record {
         effect: usize,
         declared: usize,
     },
+    /// What the outside world calls what is under way: an operation of Google Cloud.
+    EffectNoted {
+        effect: usize,
+        operation: String,
+    },
     EffectFinished {
         effect: usize,
         result: serde_json::Value,

@@ -240,6 +240,13 @@ impl Conduct for Applying {
         Ok(Begun::Go(Ticket(number)))
     }
 
+    fn noted(&self, ticket: Ticket, operation: &str) {
+        let operation = shortened(&one_line(operation), 1_000);
+        // A journal that cannot be written says so when the effect ends.
+        let _ = self.ledger.write(&Record::EffectNoted { effect: ticket.0, operation });
+        crash::at(Moment::Noted, ticket.0);
+    }
+
     fn finish(&self, ticket: Ticket, outcome: Result<&serde_json::Value, &Error>) -> Result<()> {
         let effect = ticket.0;
         crash::at(Moment::Done, effect);

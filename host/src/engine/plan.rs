@@ -63,6 +63,13 @@ pub struct PlannedStep {
 }
 
 impl Plan {
+    /// Whether it deploys to Cloud Run.
+    pub(super) fn is_on_google_cloud(&self) -> bool {
+        let steps = self.steps.iter().chain(&self.rollback);
+        let mut effects = steps.flat_map(|planned| &planned.step.effects);
+        effects.any(|effect| matches!(effect, Effect::RunDeploy(_) | Effect::RunRoute(_)))
+    }
+
     #[cfg(test)]
     pub fn of_one_step(step: Step) -> Self {
         let upgrade = crate::contract::Upgrade {

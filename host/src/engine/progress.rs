@@ -107,7 +107,9 @@ impl Progress {
                 rule(self.step.as_ref() == Some(step), "its step is not under way")?;
                 rule(*effect == self.effects.len(), "its number is not the next one")
             }
-            Record::EffectFinished { effect, .. } | Record::EffectFailed { effect, .. } => {
+            Record::EffectNoted { effect, .. }
+            | Record::EffectFinished { effect, .. }
+            | Record::EffectFailed { effect, .. } => {
                 let state = self.effects.get(*effect).map(|effect| &effect.state);
                 rule(state == Some(&EffectState::Started), "the effect is not under way")
             }
@@ -132,6 +134,8 @@ impl Progress {
                 let state = EffectState::Started;
                 self.effects.push(EffectRecord { step, declared, state });
             }
+            // For whoever reads the journal: effects are known again by their handles.
+            Record::EffectNoted { .. } => {}
             Record::EffectFinished { effect, result } => {
                 self.settle(effect, EffectState::Finished(result));
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::permit::Ledger;
 use super::plan::Plan;
-use crate::contract::{Effect, Impact, sql};
+use crate::contract::{Effect, Impact};
 use crate::report::event::{BackupView, Ending, ServiceChange};
 
 /// The backup that the run has taken, if it has.
@@ -20,7 +20,9 @@ pub(super) fn backup(ledger: &Ledger, backup_dir: &Path) -> Option<BackupView> {
 /// The services whose deployment finished.
 pub(super) fn deployed(ledger: &Ledger, plan: &Plan) -> Vec<ServiceChange> {
     let finished = ledger.finished();
-    named(plan, finished.iter().map(|(effect, _)| effect))
+    // A new revision without traffic has changed nothing for anybody yet.
+    let serves = |effect: &&Effect| !matches!(effect, Effect::RunDeploy(_));
+    named(plan, finished.iter().map(|(effect, _)| effect).filter(serves))
 }
 
 /// What the state is now and what to do about it.
@@ -48,9 +50,17 @@ pub(super) fn advice(
     if let Some(backup) = backup {
         lines.push(format!("The database of before is in {}.", backup.path));
     }
-    lines.push(
-        "Look at the services first: docker compose ps -a, docker compose logs SERVICE.".into(),
-    );
+    for (effect, _) in ledger.finished() {
+        if let Effect::InstanceBackup(change) = effect {
+            let description = &change.description;
+            lines.push(format!("The database of before is in the backup {description:?}."));
+        }
+    }
+    let look = match plan.is_on_google_cloud() {
+        true => "gcloud run services describe SERVICE, gcloud run services logs read SERVICE",
+        false => "docker compose ps -a, docker compose logs SERVICE",
+    };
+    lines.push(format!("Look at the services first: {look}."));
     lines
 }
 
@@ -58,15 +68,17 @@ pub(super) fn advice(
 fn went_back(lines: &mut Vec<String>, ledger: &Ledger) {
     lines.push("The installation is as it was: its services, files and data.".into());
     for (effect, result) in ledger.finished() {
-        let Effect::SqlRestore(change) = effect else { continue };
-        let restored: Option<sql::Restored> = serde_json::from_value(result).ok();
-        if restored.is_some_and(|restored| restored.restored) {
-            lines.push(format!(
-                "The database as the upgrade left it, with the writes since the backup, is kept \
-                 as {}: look into it, and drop it when nobody needs it any more.",
-                change.keep_as
-            ));
-        }
+        // Both kinds of restore say it with the same name.
+        let kept = match effect {
+            _ if result["restored"] != true => continue,
+            Effect::SqlRestore(change) => format!("as {}", change.keep_as),
+            Effect::InstanceRestore(change) => format!("in the backup {:?}", change.safety),
+            _ => continue,
+        };
+        lines.push(format!(
+            "The database as the upgrade left it, with the writes since the backup, is kept \
+             {kept}: look into it, and drop it when nobody needs it any more."
+        ));
     }
 }
 
@@ -89,11 +101,15 @@ fn state(lines: &mut Vec<String>, ledger: &Ledger, plan: &Plan) {
         .filter(|change| !done.contains(change) && !tried.contains(change))
         .cloned()
         .collect();
-    for (what, changes) in [
-        ("Recreated on the new image", done),
-        ("Left in the middle of being recreated", tried),
-        ("Still on the old image", waiting),
-    ] {
+    let words = match plan.is_on_google_cloud() {
+        true => ["Served by the new revision", "In the middle of it", "Served as before"],
+        false => [
+            "Recreated on the new image",
+            "Left in the middle of being recreated",
+            "Still on the old image",
+        ],
+    };
+    for (what, changes) in words.into_iter().zip([done, tried, waiting]) {
         if !changes.is_empty() {
             lines.push(format!("{what}: {}.", names(&changes)));
         }
@@ -113,18 +129,24 @@ fn state(lines: &mut Vec<String>, ledger: &Ledger, plan: &Plan) {
 }
 
 fn is_deploy(effect: &Effect) -> bool {
-    matches!(effect, Effect::DockerDeploy(_))
+    matches!(effect, Effect::DockerDeploy(_) | Effect::RunDeploy(_) | Effect::RunRoute(_))
 }
 
 /// The changes of the services that these deployments name.
 fn named<'a>(plan: &Plan, effects: impl Iterator<Item = &'a Effect>) -> Vec<ServiceChange> {
-    let names: Vec<&str> = effects
-        .filter_map(|effect| match effect {
-            Effect::DockerDeploy(change) => Some(&change.services),
-            _ => None,
-        })
-        .flatten()
-        .map(|deployed| deployed.service.as_str())
-        .collect();
+    let names: Vec<&str> = effects.filter(|effect| is_deploy(effect)).flat_map(services).collect();
     plan.services.iter().filter(|c| names.contains(&c.service.as_str())).cloned().collect()
+}
+
+fn services(effect: &Effect) -> Vec<&str> {
+    match effect {
+        Effect::DockerDeploy(change) => {
+            change.services.iter().map(|deployed| deployed.service.as_str()).collect()
+        }
+        Effect::RunDeploy(change) => {
+            change.revisions.iter().map(|new| new.service.as_str()).collect()
+        }
+        Effect::RunRoute(change) => change.routes.iter().map(|r| r.service.as_str()).collect(),
+        _ => Vec::new(),
+    }
 }

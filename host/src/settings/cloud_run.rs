@@ -175,9 +175,8 @@ impl Table {
         let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
         set("services".into(), Some(names.join(",")));
         set("repository".into(), self.repository.clone());
-        let steps = |steps: &Vec<u32>| {
-            steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-        };
+        let steps =
+            |steps: &Vec<u32>| steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         set("traffic".into(), self.traffic.as_ref().map(steps));
         set("parallel".into(), self.parallel.map(|flag| flag.to_string()));
         set("keep-pins".into(), self.keep_pins.map(|flag| flag.to_string()));
@@ -276,7 +275,8 @@ mod tests {
     #[test]
     fn services_are_those_of_the_procedure_or_those_that_are_listed() {
         let place = "project = \"p\"\nregion = \"r\"\n";
-        let names = |cloud: CloudRun| cloud.services.into_iter().map(|s| s.name).collect::<Vec<_>>();
+        let names =
+            |cloud: CloudRun| cloud.services.into_iter().map(|s| s.name).collect::<Vec<_>>();
         assert_eq!(names(resolve(place).unwrap()), SERVICES);
         let listed = format!(
             "{place}services = [\"a\", {{ name = \"b\", external = true, url = \"https://b\" }}]"

@@ -30,9 +30,9 @@ fn for_people(value: &Value) -> String {
 /// The container that takes the requests: the only one, or the one with a port.
 pub(super) fn container(template: &Value) -> Option<usize> {
     let containers = template["containers"].as_array()?;
-    let with_port = containers.iter().position(|container| {
-        container["ports"].as_array().is_some_and(|ports| !ports.is_empty())
-    });
+    let with_port = containers
+        .iter()
+        .position(|container| container["ports"].as_array().is_some_and(|ports| !ports.is_empty()));
     with_port.or((!containers.is_empty()).then_some(0))
 }
 
@@ -137,8 +137,7 @@ pub(super) fn backup(json: &Value) -> Backup {
 /// Why a revision is not what it should be: that of its conditions which failed.
 pub(super) fn complaint(revision: &Value) -> Option<String> {
     let conditions = revision["conditions"].as_array()?;
-    let failed =
-        conditions.iter().find(|c| c["state"].as_str() == Some("CONDITION_FAILED"))?;
+    let failed = conditions.iter().find(|c| c["state"].as_str() == Some("CONDITION_FAILED"))?;
     let mut complaint = for_people(&failed["message"]);
     if complaint.is_empty() {
         complaint = one_line(failed["type"].as_str().unwrap_or("it failed"));
@@ -191,7 +190,10 @@ mod tests {
         let seen = |t: &Target| (t.revision.clone(), t.percent, t.latest, t.tag.clone());
         assert_eq!(
             service.targets.iter().map(seen).collect::<Vec<_>>(),
-            [("gateway-1".into(), 100, true, None), ("gateway-0".into(), 0, false, Some("old".into()))]
+            [
+                ("gateway-1".into(), 100, true, None),
+                ("gateway-0".into(), 0, false, Some("old".into()))
+            ]
         );
     }
 

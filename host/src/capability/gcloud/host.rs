@@ -67,31 +67,31 @@ impl Host for Context {
     }
 
     async fn deploy(&mut self, change: DeployChange) -> Result<()> {
-        self.change(Effect::RunDeploy(change.clone()), async move |s| {
-            s.gcloud()?.deploy(&change.revisions, &|_| ()).await
+        self.change_with_notes(Effect::RunDeploy(change.clone()), async move |s, notes| {
+            s.gcloud()?.deploy(&change.revisions, &|name| notes.take(name)).await
         })
         .await
     }
 
     async fn route(&mut self, change: RouteChange) -> Result<()> {
-        self.change(Effect::RunRoute(change.clone()), async move |s| {
-            s.gcloud()?.route(&change.routes, &|_| ()).await
+        self.change_with_notes(Effect::RunRoute(change.clone()), async move |s, notes| {
+            s.gcloud()?.route(&change.routes, &|name| notes.take(name)).await
         })
         .await
     }
 
     async fn create_backup(&mut self, change: BackupChange) -> Result<Backup> {
-        self.change(Effect::InstanceBackup(change.clone()), async move |s| {
-            s.gcloud()?.create_backup(&change.description, &|_| ()).await
+        self.change_with_notes(Effect::InstanceBackup(change.clone()), async move |s, notes| {
+            s.gcloud()?.create_backup(&change.description, &|name| notes.take(name)).await
         })
         .await
     }
 
     async fn restore_backup(&mut self, change: RestoreChange) -> Result<Restored> {
         let conduct = Arc::clone(self.conduct());
-        self.change(Effect::InstanceRestore(change.clone()), async move |s| {
+        self.change_with_notes(Effect::InstanceRestore(change.clone()), async move |s, notes| {
             let consent = move |since| conduct.agree_to_loss(Loss::Since(since));
-            s.gcloud()?.restore(&change, &consent, &|_| ()).await
+            s.gcloud()?.restore(&change, &consent, &|name| notes.take(name)).await
         })
         .await
     }

@@ -81,8 +81,9 @@ impl Marks {
         let place = self.place();
         let error = Error::failed(format!("{place} is there, and is no lock"));
         match &self.kept {
-            Kept::Container(_, name) => error
-                .hint(format!("docker inspect {name} shows what it is; rename or remove it")),
+            Kept::Container(_, name) => {
+                error.hint(format!("docker inspect {name} shows what it is; rename or remove it"))
+            }
             Kept::Annotation(_) => {
                 error.hint("gcloud run services describe shows it; remove it by hand")
             }

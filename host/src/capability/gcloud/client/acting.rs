@@ -129,7 +129,7 @@ impl Transport {
 
 fn text(doing: &str, answer: &Value, field: &str) -> Result<String> {
     let found = answer[field].as_str().filter(|text| !text.is_empty());
-    found.map(str::to_owned).ok_or_else(|| {
-        Error::failed(format!("{doing}: Google Cloud's answer has no {field}"))
-    })
+    found
+        .map(str::to_owned)
+        .ok_or_else(|| Error::failed(format!("{doing}: Google Cloud's answer has no {field}")))
 }

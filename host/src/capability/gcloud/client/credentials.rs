@@ -195,15 +195,15 @@ async fn read(path: &Path) -> Result<Value> {
 fn of_file(path: &Path, file: &Value) -> Result<AccessTokenCredentials> {
     let json = file.clone();
     let built = match file["type"].as_str().unwrap_or_default() {
-        "authorized_user" => user_account::Builder::new(json)
-            .with_scopes([SCOPE])
-            .build_access_token_credentials(),
+        "authorized_user" => {
+            user_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
+        }
         "service_account" => service_account::Builder::new(json)
             .with_access_specifier(service_account::AccessSpecifier::from_scopes([SCOPE]))
             .build_access_token_credentials(),
-        "impersonated_service_account" => impersonated::Builder::new(json)
-            .with_scopes([SCOPE])
-            .build_access_token_credentials(),
+        "impersonated_service_account" => {
+            impersonated::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
+        }
         "external_account" => external_account::Builder::new(json)
             .with_scopes([SCOPE])
             .build_access_token_credentials(),

@@ -45,10 +45,10 @@ impl Client {
     pub async fn preview(&self, new: &NewRevision) -> Result<()> {
         self.on_cloud_run(&new.service)?;
         let doing = format!("checking a new revision of {}", new.service);
-        let service = self.raw(&new.service).await?;
-        check_before(&service, new)?;
-        let mut refused = None;
-        for with_tag in [true, false] {
+        let (mut with_tag, mut refused) = (true, None);
+        for _ in 0..MOST_TRIES {
+            let service = self.raw(&new.service).await?;
+            check_before(&service, new)?;
             let body = with_revision(&service, new, with_tag)?;
             let patch = Patch {
                 service: &new.service,
@@ -59,7 +59,10 @@ impl Client {
             };
             match self.patch(patch).await {
                 Ok(_) => return Ok(()),
-                Err(Failure::Refused(refusal)) if refusal.code == 400 => refused = Some(refusal),
+                Err(Failure::Refused(refusal)) if refusal.is_stale() => refused = Some(refusal),
+                Err(Failure::Refused(refusal)) if refusal.code == 400 && with_tag => {
+                    (with_tag, refused) = (false, Some(refusal));
+                }
                 Err(failure) => return Err(failure.into()),
             }
         }
@@ -69,10 +72,10 @@ impl Client {
     async fn create(&self, new: &NewRevision, note: Note<'_>) -> Result<()> {
         self.on_cloud_run(&new.service)?;
         let doing = format!("creating the revision {}", new.name);
-        let (mut seen, mut with_tag) = (None, true);
+        let (mut seen, mut with_tag, mut may_be_there) = (None, true, false);
         for _ in 0..MOST_TRIES {
             let service = self.raw(&new.service).await?;
-            if self.is_created(&service, new).await? {
+            if self.is_created(&service, new, may_be_there).await? {
                 return self.until_ready(new, &doing, None, note).await;
             }
             check_before(&service, new)?;
@@ -91,13 +94,19 @@ impl Client {
                     return self.until_ready(new, &doing, Some(ended), note).await;
                 }
                 // Somebody was quicker, or our own try of before was: look again.
-                Err(Failure::Refused(refusal)) if refusal.is_stale() => {}
-                Err(Failure::Refused(refusal)) if refusal.already_exists() => sleep(MOMENT).await,
+                Err(Failure::Refused(refusal)) if refusal.is_stale() => may_be_there = true,
+                Err(Failure::Refused(refusal)) if refusal.already_exists() => {
+                    may_be_there = true;
+                    sleep(MOMENT).await;
+                }
                 // A tag on a revision that is not there yet is not taken everywhere.
                 Err(Failure::Refused(refusal)) if refusal.code == 400 && with_tag => {
                     with_tag = false;
                 }
-                Err(Failure::Lost(_)) => sleep(MOMENT).await,
+                Err(Failure::Lost(_)) => {
+                    may_be_there = true;
+                    sleep(MOMENT).await;
+                }
                 Err(failure) => return Err(failure.into()),
             }
         }
@@ -106,13 +115,18 @@ impl Client {
     }
 
     /// Whether the revision is there already: of an earlier try, maybe of a process that was
-    /// killed.
-    async fn is_created(&self, service: &Value, new: &NewRevision) -> Result<bool> {
+    /// killed. Where there may have been a try, the revision is asked for itself.
+    async fn is_created(
+        &self,
+        service: &Value,
+        new: &NewRevision,
+        may_be_there: bool,
+    ) -> Result<bool> {
         let created = service["latestCreatedRevision"].as_str().unwrap_or_default();
         if convert::short(created) == new.name {
             return Ok(true);
         }
-        Ok(self.revision(&new.service, &new.name).await?.is_some())
+        Ok(may_be_there && self.revision(&new.service, &new.name).await?.is_some())
     }
 
     /// Judged by the revision itself, and not by what the operation says.

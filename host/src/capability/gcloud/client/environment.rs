@@ -102,7 +102,8 @@ mod tests {
         let none = Endpoints::of(&|_| None).unwrap();
         assert_eq!(none.run.as_str(), RUN);
         assert_eq!(none.registry, None);
-        let here = |name: &str| (name != "GCE_METADATA_HOST").then(|| "http://127.0.0.1:1/x".into());
+        let here =
+            |name: &str| (name != "GCE_METADATA_HOST").then(|| "http://127.0.0.1:1/x".into());
         let here = Endpoints::of(&here).unwrap();
         for url in [&here.run, &here.sql, &here.iam_credentials, here.registry.as_ref().unwrap()] {
             assert_eq!(url.as_str(), "http://127.0.0.1:1/x/");

@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_busy_instance_is_known_by_the_reason_whatever_the_code() {
-        let body = r#"{"error":{"code":409,"message":"m","errors":[{"reason":"operationInProgress"}]}}"#;
+        let body =
+            r#"{"error":{"code":409,"message":"m","errors":[{"reason":"operationInProgress"}]}}"#;
         assert!(refusal(409, body).is_busy());
         assert!(refusal(403, body).is_busy());
         assert!(!refusal(409, body).already_exists());

@@ -122,8 +122,7 @@ impl Client {
 
     /// Has an operation begin, waiting for another one to end.
     pub(super) async fn begin(&self, doing: &str, url: Url, body: &Value) -> Result<Begun> {
-        let mut busy =
-            Backoff::new(BUSY_PAUSE, LONGEST_BUSY_PAUSE, self.place().patience.busy);
+        let mut busy = Backoff::new(BUSY_PAUSE, LONGEST_BUSY_PAUSE, self.place().patience.busy);
         loop {
             let call = Call {
                 doing,

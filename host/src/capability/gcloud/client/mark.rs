@@ -79,8 +79,7 @@ impl Client {
         let doing = format!("{what} on the service {name}");
         for _ in 0..MOST_TRIES {
             let service = self.raw(name).await?;
-            let mut annotations =
-                service["annotations"].as_object().cloned().unwrap_or_default();
+            let mut annotations = service["annotations"].as_object().cloned().unwrap_or_default();
             match change(&mut annotations) {
                 None => return Ok(Outcome::NotNow),
                 Some(false) => return Ok(Outcome::Done),

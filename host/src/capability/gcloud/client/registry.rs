@@ -29,13 +29,14 @@ impl Client {
         };
         let doing = format!("looking up the image {image}");
         let url = self.manifest(&reference)?;
-        let answer = self.get_manifest(&doing, &reference, url).await.map_err(|failure| match failure {
-            Failure::Refused(refusal) if refusal.code == 404 => {
-                Error::not_found(format!("{doing}: the registry does not have it"))
-                    .hint("see that the version is right, and that its images were pushed")
-            }
-            failure => failure.into(),
-        })?;
+        let answer =
+            self.get_manifest(&doing, &reference, url).await.map_err(|failure| match failure {
+                Failure::Refused(refusal) if refusal.code == 404 => {
+                    Error::not_found(format!("{doing}: the registry does not have it"))
+                        .hint("see that the version is right, and that its images were pushed")
+                }
+                failure => failure.into(),
+            })?;
         let told = answer.headers.iter().find(|(name, _)| name == DIGEST);
         let digest = match told {
             Some((_, digest)) => digest.trim().to_owned(),
@@ -101,8 +102,11 @@ fn parse(image: &str) -> Option<Reference<'_>> {
     };
     let is_host = host.contains(['.', ':']) || host == "localhost";
     let version = digest.unwrap_or(tag);
-    (is_host && !path.is_empty() && !version.is_empty())
-        .then_some(Reference { host, path, version })
+    (is_host && !path.is_empty() && !version.is_empty()).then_some(Reference {
+        host,
+        path,
+        version,
+    })
 }
 
 #[cfg(test)]
@@ -111,7 +115,9 @@ mod tests {
 
     #[test]
     fn a_reference_has_a_registry_a_path_and_a_version() {
-        let seen = |image| parse(image).map(|r| (r.host.to_owned(), r.path.to_owned(), r.version.to_owned()));
+        let seen = |image| {
+            parse(image).map(|r| (r.host.to_owned(), r.path.to_owned(), r.version.to_owned()))
+        };
         let some = |a: &str, b: &str, c: &str| Some((a.to_owned(), b.to_owned(), c.to_owned()));
         assert_eq!(seen("eu-docker.pkg.dev/p/r/i:1.5"), some("eu-docker.pkg.dev", "p/r/i", "1.5"));
         assert_eq!(seen("h.io:5000/p/i"), some("h.io:5000", "p/i", "latest"));

@@ -86,8 +86,7 @@ impl Client {
 
 /// In effect, and nothing more is on its way.
 fn is_settled(service: &Value, route: &ServiceRoute) -> bool {
-    !convert::is_reconciling(service)
-        && traffic::is_in_effect(route, &convert::targets(service))
+    !convert::is_reconciling(service) && traffic::is_in_effect(route, &convert::targets(service))
 }
 
 /// Tags that others set are no business of ours.

@@ -63,7 +63,8 @@ pub(super) fn is_in_effect(route: &ServiceRoute, in_effect: &[Target]) -> bool {
     };
     let wanted: u32 = route.shares.iter().map(|share| share.percent).sum();
     let follows = |share: &Share| {
-        let mut serving = in_effect.iter().filter(|t| t.percent > 0 && t.revision == share.revision);
+        let mut serving =
+            in_effect.iter().filter(|t| t.percent > 0 && t.revision == share.revision);
         serving.all(|target| target.latest == share.latest)
     };
     let shares = route.shares.iter().filter(|share| share.percent > 0);
@@ -141,7 +142,10 @@ mod tests {
         let tagged = [target("s-2", 100, true, None), target("s-2", 0, false, Some("up"))];
         assert!(!is_in_effect(&wanted, &tagged));
         let split = route(vec![share("s-1", 90, false), share("s-2", 10, false)], &[]);
-        assert!(is_in_effect(&split, &[target("s-2", 10, false, None), target("s-1", 90, false, None)]));
+        assert!(is_in_effect(
+            &split,
+            &[target("s-2", 10, false, None), target("s-1", 90, false, None)]
+        ));
         assert!(!is_in_effect(&split, &[target("s-2", 100, false, None)]));
     }
 

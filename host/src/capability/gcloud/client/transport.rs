@@ -108,9 +108,10 @@ impl Transport {
         let mut request = Request::new(call.method.clone(), call.url.clone());
         *request.timeout_mut() = Some(ANSWER);
         let headers = request.headers_mut();
-        let mut bearer = format!("Bearer {token}").parse::<reqwest::header::HeaderValue>().map_err(
-            |_| Failure::Undone(Error::invalid("the access token has signs that none can have")),
-        )?;
+        let mut bearer =
+            format!("Bearer {token}").parse::<reqwest::header::HeaderValue>().map_err(|_| {
+                Failure::Undone(Error::invalid("the access token has signs that none can have"))
+            })?;
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
         if let Some(body) = call.body {

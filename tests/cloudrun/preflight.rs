@@ -1,0 +1,96 @@
+//! What is refused before anything is changed, with every reason at once.
+
+use tessallite_up_gcp::{Event, ServiceSetup, Setup};
+use tessallite_up_tests::Cloud;
+
+#[track_caller]
+fn is_refused(cloud: &Cloud, told: &[&str]) {
+    let outcome = cloud.upgrade("2.0.0", &[]);
+    outcome.code(3);
+    for text in told {
+        outcome.says(text);
+    }
+}
+
+#[test]
+fn a_permission_that_is_missing_on_one_service_is_found_and_named() {
+    let cloud = Cloud::usual();
+    let permission = "run.services.update".to_owned();
+    cloud.fake.event(Event::Deny { resource: "scheduler".into(), permission }).unwrap();
+    is_refused(&cloud, &["scheduler", "run.services.update"]);
+    cloud.assert_untouched();
+}
+
+#[test]
+fn images_that_are_missing_are_all_named() {
+    let cloud = Cloud::usual();
+    for service in ["optimizer", "gateway"] {
+        let image = Event::RemoveImage { service: service.into(), tag: "2.0.0".into() };
+        cloud.fake.event(image).unwrap();
+    }
+    is_refused(&cloud, &["optimizer:2.0.0", "gateway:2.0.0"]);
+    cloud.assert_untouched();
+}
+
+#[test]
+fn a_service_that_is_missing_is_named() {
+    let cloud = Cloud::usual();
+    cloud.fake.event(Event::RemoveService { service: "optimizer".into() }).unwrap();
+    is_refused(&cloud, &["optimizer"]);
+    assert!(cloud.fake.backups().is_empty());
+}
+
+#[test]
+fn a_region_with_a_typing_error_is_told() {
+    let cloud = Cloud::usual();
+    let outcome = cloud.upgrade("2.0.0", &["--gcp-region", "europe-west11"]);
+    outcome.says("model-service").says("see that project, region and name are right");
+    assert!(matches!(outcome.code, Some(3)), "{outcome}");
+    cloud.assert_untouched();
+}
+
+#[test]
+fn names_at_the_limits_are_taken_and_those_beyond_are_refused() {
+    let mut setup = Setup::default();
+    let longest = "s".repeat(39);
+    setup.services.push(ServiceSetup { name: longest.clone(), ..ServiceSetup::default() });
+    let too_long = "t".repeat(44);
+    setup.services.push(ServiceSetup { name: too_long.clone(), ..ServiceSetup::default() });
+    let cloud = Cloud::with(setup);
+    for service in [&longest, &too_long] {
+        let release = tessallite_up_gcp::Release::new("2.0.0", Some("0008"));
+        cloud.fake.event(Event::Push { service: service.clone(), release }).unwrap();
+    }
+    cloud.configure(&format!("services = [\"model-service\", {too_long:?}]"));
+    is_refused(&cloud, &[&too_long]);
+    cloud.configure(&format!("services = [\"model-service\", {longest:?}]"));
+    cloud.upgrade("2.0.0", &[]).code(0);
+    let revisions = cloud.fake.revisions(&longest);
+    assert!(revisions.iter().all(|name| name.len() <= 63), "{revisions:?}");
+    assert_eq!(cloud.version(&longest), "2.0.0");
+}
+
+#[test]
+fn what_is_not_configured_is_asked_for() {
+    let cloud = Cloud::usual();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let program = cloud.program_in(elsewhere.path(), &["plan", "--plugin", "cloudrun"]);
+    program.run().code(2).says("the project of the installation").says("--gcp-project");
+    let args = ["plan", "--plugin", "cloudrun", "--to", "2.0.0"];
+    let program = cloud.program_in(elsewhere.path(), &args);
+    let program = program
+        .env("CLOUDSDK_AUTH_ACCESS_TOKEN", cloud.token())
+        .env("CLOUDSDK_CORE_PROJECT", "tessallite-demo")
+        .env("CLOUDSDK_RUN_REGION", "europe-west1")
+        .env("TESSALLITE_UP_GCP_INSTANCE", "tessallite");
+    program.run().code(0).says("tessallite-demo/europe-west1");
+}
+
+#[test]
+fn a_plugin_for_another_kind_of_installation_is_refused() {
+    let cloud = Cloud::usual();
+    let program = cloud.program(&["plan", "--to", "2.0.0", "--plugin", "compose"]);
+    let outcome = program.run();
+    assert_ne!(outcome.code, Some(0), "{outcome}");
+    cloud.assert_untouched();
+}
