@@ -89,6 +89,7 @@ mod tests {
     fn a_revision_is_named_after_service_version_and_run() {
         assert_eq!(revision("gateway", "2.0.0", RUN), "gateway-2-0-0-20261126-184920-a1b2");
         assert_eq!(revision("gateway", "v2.0.0-RC.1+b", "t"), "gateway-v2-0-0-rc-1-b-t");
+        assert_eq!(revision("gateway", "2.0.0--rc", "-t-"), "gateway-2-0-0-rc-t");
         assert_eq!(revision("gateway", "", RUN), "gateway-20261126-184920-a1b2");
     }
 
@@ -100,6 +101,14 @@ mod tests {
         assert_eq!(revision(&service, "2.0.0", RUN), format!("{service}-{RUN}"));
         let service = "s".repeat(49);
         assert_eq!(revision(&service, "2.0.0", RUN), format!("{service}-2-184920-a1b2"));
+    }
+
+    #[test]
+    fn a_run_is_cut_between_its_parts() {
+        assert_eq!(tail(RUN, 11), "184920-a1b2");
+        assert_eq!(tail(RUN, 10), "a1b2");
+        assert_eq!(tail(RUN, 3), "1b2");
+        assert_eq!(tail(RUN, 99), RUN);
     }
 
     #[test]

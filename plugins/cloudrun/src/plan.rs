@@ -149,8 +149,11 @@ fn remember(mut plan: Plan, survey: &Survey, jobs: &[Job], options: &Options) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preflight::tests::survey;
     use crate::traffic::Kind;
     use crate::work::tests::job_of;
+    use tessallite_up_sdk::health::{Convention, judge};
+    use tessallite_up_sdk::{Facts, Intent};
 
     fn request(settings: &[(&str, &str)]) -> Request {
         settings.iter().fold(Request::upgrade_to("2.0.0"), |r, (name, value)| r.set(name, value))
@@ -162,6 +165,45 @@ mod tests {
             _ => None,
         });
         routes.collect()
+    }
+
+    fn made(request: &Request, survey: &Survey) -> Plan {
+        let Intent::Upgrade(upgrade) = &request.intent;
+        let options = Options::of(request).unwrap();
+        let jobs = ["model-service", "gateway"].map(|name| job_of(name, Kind::Latest));
+        make(request, upgrade, survey, &[], &jobs, &options)
+    }
+
+    #[test]
+    fn the_backup_comes_first_and_the_verification_last() {
+        let ids = |request: &Request, instance: Option<&str>| {
+            let mut survey = survey(Vec::new());
+            survey.place.instance = instance.map(Into::into);
+            made(request, &survey).steps.iter().map(|s| s.id.clone()).collect::<Vec<_>>()
+        };
+        let services = ["service/model-service", "service/gateway"];
+        assert_eq!(
+            ids(&request(&[]), Some("db")),
+            [BACKUP, services[0], services[1], SOAK, VERIFY]
+        );
+        assert_eq!(ids(&request(&[("soak", "0")]), None), [services[0], services[1], VERIFY]);
+    }
+
+    #[test]
+    fn what_later_steps_need_is_remembered() {
+        let mut survey = survey(Vec::new());
+        let body = br#"{"status":"ok","db_migration":"0007"}"#;
+        let answer = judge("/api/health", 200, body, &Convention::default());
+        survey.health.insert("model-service".into(), answer);
+        let plan = made(&request(&[]), &survey);
+        let facts = Facts(&plan.facts);
+        assert_eq!(facts.get("revision.gateway"), Some("gateway-2-0-0-t"));
+        assert_eq!(facts.get("former.gateway"), Some("latest gateway-1=100"));
+        assert_eq!(facts.get("latest.gateway"), Some("true"));
+        assert_eq!(facts.get("migration.model-service"), Some("0007"));
+        assert_eq!(facts.get("migration-path.model-service"), Some("/api/health"));
+        assert_eq!(facts.get("migration-field.model-service"), Some("db_migration"));
+        assert_eq!((facts.get("project"), facts.get("region")), (Some("p"), Some("r1")));
     }
 
     #[test]

@@ -255,7 +255,7 @@ fn already_there(
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::traffic::tests::{service, target};
     use tessallite_up_sdk::Error;
