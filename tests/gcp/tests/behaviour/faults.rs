@@ -89,6 +89,21 @@ fn an_endless_operation_does_not_keep_the_traffic_from_being_moved_back() {
     assert_eq!(view["reconciling"], true);
     let done = operator.route("optimizer", &json!([by_revision("optimizer-00002-def", 100, "")]));
     assert_eq!(done["done"], true, "{done}");
+    let view = operator.get(&service("optimizer")).json();
+    assert!(view.get("reconciling").is_none(), "{view}");
+    let revision = operator.get(&format!("{}/revisions/optimizer-up1", service("optimizer")));
+    assert_eq!(revision.json()["conditions"][0]["state"], "CONDITION_RECONCILING");
+}
+
+#[test]
+fn an_endless_operation_does_not_end_with_a_later_one() {
+    let operator = operator();
+    operator.fake.fault(Fault::on("PATCH", FRONTEND, Kind::EndlessOperation));
+    let body = json!({"traffic": [by_revision("frontend-00001-abc", 100, "")]});
+    let begun = operator.patch("frontend", "updateMask=traffic", &body).json();
+    operator.route("frontend", &json!([by_revision("frontend-00002-def", 100, "")]));
+    let target = format!("/v2/{}", begun["name"].as_str().unwrap());
+    assert!(operator.get(&target).json().get("done").is_none());
 }
 
 #[test]

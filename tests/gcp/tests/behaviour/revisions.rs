@@ -188,6 +188,9 @@ fn a_revision_in_use_is_not_deleted() {
     };
     assert_eq!(delete("frontend-up1").status, 400);
     assert_eq!(delete("frontend-00002-def").status, 400);
+    operator.route("frontend", &json!([by_revision("frontend-00002-def", 100, "")]));
+    let refused = delete("frontend-up1");
+    assert!(refused.message().contains("the latest"), "{}", refused.text);
     let begun = delete("frontend-00001-abc");
     assert_eq!(begun.status, 200);
     assert_eq!(operator.wait(&begun.json())["done"], true);

@@ -55,6 +55,20 @@ fn an_older_revision_that_is_ready_later_is_not_the_latest() {
 }
 
 #[test]
+fn traffic_to_a_revision_that_is_starting_waits_for_it() {
+    let operator = with(Setup { ready_ms: 250, ..Setup::default() });
+    let body = json!({"template": operator.template("frontend", "1.5.0-sick", "frontend-up1")});
+    operator.patch("frontend", "updateMask=template", &body);
+    let body = json!({"traffic": [by_revision("frontend-up1", 100, "")]});
+    let begun = operator.patch("frontend", "updateMask=traffic", &body).json();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert_eq!(operator.fake.serving("frontend"), [(image("frontend", "1.4.0"), 100)]);
+    let done = operator.wait(&begun);
+    assert!(done.get("error").is_none(), "{done}");
+    assert_eq!(operator.fake.traffic("frontend"), [Target::pinned("frontend-up1")]);
+}
+
+#[test]
 fn a_pinned_service_gives_a_new_revision_no_traffic() {
     let mut setup = Setup::default();
     setup.service("gateway").pinned = true;
