@@ -49,8 +49,8 @@ pub fn of_plan(
     notes.extend(database(survey, upgrade));
     if options.connection.is_none() {
         notes.push(
-            "the tenants' schemas are not read: no connection to the database is configured \
-             ([cloudrun] connection)"
+            "the tenants' schemas are not read: name the connection of [sql.connections] that is \
+             their database, for example --set connection=internal"
                 .into(),
         );
     }

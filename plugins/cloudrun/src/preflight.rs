@@ -65,7 +65,7 @@ fn present(survey: &Survey, options: &Options, problems: &mut Problems) {
         options.own().filter(|name| !found.iter().any(|service| service.name == *name)).collect();
     if missing.len() == options.own().count() {
         problems.push(format!(
-            "{at} has none of the services {}: check --project and --region, and the names in \
+            "{at} has none of the services {}: check --gcp-project and --gcp-region, and the names in \
              [cloudrun] services; gcloud run services list shows what there is",
             missing.join(", ")
         ));
