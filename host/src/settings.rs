@@ -174,14 +174,7 @@ impl Settings {
         let cloud_run = is_cloud_run
             .then(|| CloudRun::resolve(&table, &flags.cloud_run, &variable))
             .transpose()?;
-        for pair in &flags.set {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| Error::Invalid(format!("--set takes KEY=VALUE, not {pair:?}")))?;
-            settings.insert(name.trim().to_owned(), value.to_owned());
-        }
-        settings
-            .extend(flags.named.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        add_flags(&mut settings, &flags.set, &flags.named)?;
         let is_locked = flags.locked || file.locked;
         if is_locked && file.trust.approvals == Some(0) {
             return Err(Error::Invalid("locked, a plan needs one approval at least".into()));
@@ -219,6 +212,22 @@ impl Settings {
             project_dir,
         })
     }
+}
+
+/// What the command line says of the plugins' settings wins.
+fn add_flags(
+    settings: &mut BTreeMap<String, String>,
+    set: &[String],
+    named: &BTreeMap<&'static str, String>,
+) -> Result<()> {
+    for pair in set {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Error::Invalid(format!("--set takes KEY=VALUE, not {pair:?}")))?;
+        settings.insert(name.trim().to_owned(), value.to_owned());
+    }
+    settings.extend(named.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Ok(())
 }
 
 fn or<T>(flag: Vec<T>, file: Vec<T>) -> Vec<T> {

@@ -74,8 +74,9 @@ fn a_backup_that_runs_out_of_room_fails_the_run_before_anything_is_changed() {
     installation.command("load", &["60"]);
     let loaded = installation.fingerprint();
     // A server that threw everybody out and recovered has another one.
-    let checkpointer =
-        || installation.query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+    let checkpointer = || {
+        installation.query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+    };
     let checkpointer_before = checkpointer();
     let backups = tempfile::tempdir().unwrap();
     let dir = backups.path().to_str().unwrap();

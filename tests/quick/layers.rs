@@ -55,7 +55,16 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     (
         "cli",
         "capability",
-        &["Kind", "Error", "GateState", "conduct::Level", "docker::types", "sql::types"],
+        &[
+            "Kind",
+            "Error",
+            "GateState",
+            "Platform",
+            "conduct::Level",
+            "docker::types",
+            "gcloud::types",
+            "sql::types",
+        ],
     ),
     ("settings", "contract", &["ReleaseImage"]),
     ("settings", "signature", &["PublicKey"]),
@@ -77,7 +86,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minisign", &["signature/"]),
     ("minisign_verify", &["signature/"]),
     ("rpassword", &["cli/key.rs"]),
-    ("reqwest", &["capability/http/client/"]),
+    ("reqwest", &["capability/http/client/", "capability/gcloud/client/"]),
+    ("google_cloud_auth", &["capability/gcloud/client/credentials.rs"]),
     ("ipnet", &["policy/"]),
     (
         "wasmtime",

@@ -80,35 +80,10 @@ impl Effect {
                 let argv = serde_json::Value::from(change.argv.clone());
                 format!("run in {}: {argv}", change.service)
             }
-            Self::RunDeploy(change) => {
-                let one = |new: &gcloud::NewRevision| {
-                    format!(
-                        "{} from {} (no traffic, tag {})",
-                        new.name,
-                        without_digest(&new.image),
-                        new.tag
-                    )
-                };
-                let revisions: Vec<_> = change.revisions.iter().map(one).collect();
-                format!("create {}", revisions.join(", "))
-            }
-            Self::RunRoute(change) => {
-                let routes: Vec<_> = change.routes.iter().map(routed).collect();
-                format!("send the traffic of {}", routes.join("; of "))
-            }
-            Self::InstanceBackup(change) => {
-                format!("back up the instance as {:?}", change.description)
-            }
-            Self::InstanceRestore(change) => {
-                let when = match &change.when {
-                    gcloud::RestoreWhen::Always => "",
-                    gcloud::RestoreWhen::Changed(_) => ", if the migration has changed",
-                };
-                format!(
-                    "restore the instance from {:?}, after a backup of the state of then as {:?}{when}",
-                    change.backup, change.safety
-                )
-            }
+            Self::RunDeploy(_)
+            | Self::RunRoute(_)
+            | Self::InstanceBackup(_)
+            | Self::InstanceRestore(_) => self.of_google_cloud(),
             Self::SqlExecute(change) => {
                 let with = match change.params.len() {
                     0 => String::new(),
@@ -145,6 +120,41 @@ impl Effect {
                 let bytes = change.body.len();
                 format!("{method} {end}{path}, {bytes} bytes; headers: {headers}")
             }
+        }
+    }
+
+    fn of_google_cloud(&self) -> String {
+        match self {
+            Self::RunDeploy(change) => {
+                let one = |new: &gcloud::NewRevision| {
+                    format!(
+                        "{} from {} (no traffic, tag {})",
+                        new.name,
+                        without_digest(&new.image),
+                        new.tag
+                    )
+                };
+                let revisions: Vec<_> = change.revisions.iter().map(one).collect();
+                format!("create {}", revisions.join(", "))
+            }
+            Self::RunRoute(change) => {
+                let routes: Vec<_> = change.routes.iter().map(routed).collect();
+                format!("send the traffic of {}", routes.join("; of "))
+            }
+            Self::InstanceBackup(change) => {
+                format!("back up the instance as {:?}", change.description)
+            }
+            Self::InstanceRestore(change) => {
+                let when = match &change.when {
+                    gcloud::RestoreWhen::Always => "",
+                    gcloud::RestoreWhen::Changed(_) => ", if the migration has changed",
+                };
+                format!(
+                    "restore the instance from {:?}, after a backup of the state of then as {:?}{when}",
+                    change.backup, change.safety
+                )
+            }
+            _ => String::new(),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Monitor {
     async fn note(&mut self, notice: Notice) -> Option<Incident> {
         match notice {
             Notice::Deployed { containers } => {
-                let Some(handle) = self.handle() else { return None };
+                let handle = self.handle()?;
                 let added = handle.add(&containers).await;
                 added.err().map(|error| lost(&error.full_text()))
             }

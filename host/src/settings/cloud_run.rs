@@ -97,13 +97,31 @@ pub struct Named {
 
 /// Whether the installation is on Google Cloud: the first plugin says so by its name, else
 /// there are settings for that.
-pub fn is_wanted(plugins: &[String], table: Option<&Table>, flags: &Flags) -> bool {
+fn is_wanted(plugins: &[String], table: Option<&Table>, flags: &Flags) -> bool {
     let first = plugins.first().map(|text| Path::new(text).file_stem().unwrap_or_default());
     match first.and_then(|stem| stem.to_str()) {
         Some(PLUGIN) => true,
         Some("compose") => false,
         _ => table.is_some() || *flags != Flags::default(),
     }
+}
+
+/// Where it is, if it is on Google Cloud, and what the plugin is to know of that.
+///
+/// # Errors
+/// As [`CloudRun::resolve`].
+pub fn find(
+    plugins: &[String],
+    table: Option<&Table>,
+    flags: &Flags,
+) -> Result<(Option<CloudRun>, BTreeMap<String, String>)> {
+    if !is_wanted(plugins, table, flags) {
+        return Ok((None, BTreeMap::new()));
+    }
+    let table = table.cloned().unwrap_or_default();
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let found = CloudRun::resolve(&table, flags, &variable)?;
+    Ok((Some(found), table.plugin_settings()))
 }
 
 /// Variables by their names; empty ones count as absent.

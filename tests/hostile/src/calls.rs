@@ -5,7 +5,9 @@ use tessallite_up_sdk::docker::{
     DeployChange, ExecChange, FormerImage, ImageChange, PinChange, PinnedImage, PullChange,
     RevertChange, ServiceImage, StopChange, UnpinChange,
 };
-use tessallite_up_sdk::gcloud::{BackupChange, RestoreChange, RevisionChange, RouteChange};
+use tessallite_up_sdk::gcloud::{
+    BackupChange, NewRevision, RestoreChange, RouteChange, ServiceRoute, Share,
+};
 use tessallite_up_sdk::http::{Endpoint, SendChange, ServicePort};
 use tessallite_up_sdk::prelude::*;
 use tessallite_up_sdk::sql::{DumpChange, DumpProof, ExecuteChange, RestoreWhen};
@@ -28,9 +30,14 @@ pub const FUNCTIONS: &[&str] = &[
     "docker.revert",
     "docker.stop",
     "docker.exec",
+    "gcloud.get-place",
     "gcloud.list-services",
+    "gcloud.get-service",
+    "gcloud.get-instance",
     "gcloud.list-backups",
     "gcloud.resolve",
+    "gcloud.probe",
+    "gcloud.preview-deploy",
     "gcloud.deploy",
     "gcloud.route",
     "gcloud.create-backup",
@@ -63,7 +70,12 @@ pub fn call(function: &str) -> Result<(), Error> {
         "docker.logs" => docker::logs(SERVICE, 10).map(drop),
         "docker.resolve" => docker::resolve(&[image().reference]).remove(0).map(drop),
         "docker.preview-pin" => docker::preview_pin(&pin()).map(drop),
+        "gcloud.get-place" => gcloud::get_place().map(drop),
         "gcloud.list-services" => gcloud::list_services().map(drop),
+        "gcloud.get-service" => gcloud::get_service(SERVICE).map(drop),
+        "gcloud.get-instance" => gcloud::get_instance().map(drop),
+        "gcloud.probe" => gcloud::probe(SERVICE, None, "/api/health", 1_000).map(drop),
+        "gcloud.preview-deploy" => gcloud::preview_deploy(&revision()),
         "gcloud.list-backups" => gcloud::list_backups().map(drop),
         "gcloud.resolve" => gcloud::resolve(&image().reference).map(drop),
         "sql.get-database" => sql::get_database(DATABASE).map(drop),
@@ -73,6 +85,16 @@ pub fn call(function: &str) -> Result<(), Error> {
         "sql.compare" => sql::compare("hostile", "alembic_version").map(drop),
         "http.get" => http::get(&endpoint(), "/api/health", 1_000).map(drop),
         change => carry_out(&effect(change)?),
+    }
+}
+
+fn revision() -> NewRevision {
+    NewRevision {
+        service: SERVICE.into(),
+        image: image().reference,
+        before: image().reference,
+        name: "gateway-hostile".into(),
+        tag: "hostile".into(),
     }
 }
 
@@ -94,21 +116,21 @@ pub fn effect(function: &str) -> Result<Effect, Error> {
             service: SERVICE.into(),
             argv: vec!["touch".into(), "/tmp/hostile".into()],
         }),
-        "gcloud.deploy" => Effect::RunDeploy(RevisionChange {
-            service: SERVICE.into(),
-            image: image().reference,
-            revision: "hostile".into(),
-            hold: None,
-        }),
+        "gcloud.deploy" => Effect::RunDeploy(gcloud::DeployChange { revisions: vec![revision()] }),
         "gcloud.route" => {
-            Effect::RunRoute(RouteChange { service: SERVICE.into(), targets: Vec::new() })
+            let share = Share { revision: "hostile".into(), percent: 100, latest: false };
+            let route =
+                ServiceRoute { service: SERVICE.into(), shares: vec![share], untag: Vec::new() };
+            Effect::RunRoute(RouteChange { routes: vec![route] })
         }
         "gcloud.create-backup" => {
             Effect::InstanceBackup(BackupChange { description: "hostile".into() })
         }
-        "gcloud.restore-backup" => {
-            Effect::InstanceRestore(RestoreChange { backup: "hostile".into() })
-        }
+        "gcloud.restore-backup" => Effect::InstanceRestore(RestoreChange {
+            backup: "hostile".into(),
+            safety: "hostile-before".into(),
+            when: gcloud::RestoreWhen::Always,
+        }),
         "sql.execute" => Effect::SqlExecute(ExecuteChange {
             connection: DATABASE.into(),
             statement: "CREATE TABLE hostile ()".into(),

@@ -54,7 +54,7 @@ pub enum PolicyCommand {
         plugins: Vec<String>,
     },
     /// Make the plan with every read allowed, and print the smallest grants that it takes
-    Suggest(Request),
+    Suggest(Box<Request>),
 }
 
 #[derive(Debug, clap::Args)]
