@@ -163,17 +163,12 @@ impl Settings {
         let identity = flags.identity.or(file.backup.identity.clone().map(from_file));
         let identity = identity.map(absolute).transpose()?;
         let plugins = or(flags.plugins, file.plugin.clone());
-        let is_cloud_run = cloud_run::is_wanted(&plugins, file.cloudrun.as_ref(), &flags.cloud_run);
-        let table = file.cloudrun.clone().unwrap_or_default();
-        let mut settings = match is_cloud_run {
-            true => table.plugin_settings(),
-            false => BTreeMap::new(),
-        };
+        let (cloud_run, mut settings) =
+            cloud_run::find(&plugins, file.cloudrun.as_ref(), &flags.cloud_run)?;
+        if cloud_run.is_some() && file.sql.connections.contains_key(cloud_run::DATABASE) {
+            settings.insert("connection".to_owned(), cloud_run::DATABASE.to_owned());
+        }
         settings.extend(file.plugin_settings());
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let cloud_run = is_cloud_run
-            .then(|| CloudRun::resolve(&table, &flags.cloud_run, &variable))
-            .transpose()?;
         add_flags(&mut settings, &flags.set, &flags.named)?;
         let is_locked = flags.locked || file.locked;
         if is_locked && file.trust.approvals == Some(0) {

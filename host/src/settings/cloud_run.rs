@@ -11,6 +11,8 @@ use super::{Error, Result};
 /// In the order of the procedure.
 const SERVICES: [&str; 6] =
     ["model-service", "query-router", "optimizer", "scheduler", "frontend", "gateway"];
+/// The connection under `[sql.connections]` that is the installation's own database.
+pub const DATABASE: &str = "internal";
 /// The plugin that is for such an installation.
 pub const PLUGIN: &str = "cloudrun";
 

@@ -92,7 +92,7 @@ impl<'a> Options<'a> {
             tag: settings.get("tag"),
             traffic: traffic(settings.list("traffic"))?,
             probes,
-            soak_s: settings.number("soak", 10)?,
+            soak_s: settings.number("soak", 0)?,
             timeout_s: settings.number("timeout", 300)?,
             keep_pins: settings.flag("keep-pins")?,
             parallel: settings.flag("parallel")? && !settings.flag("one-by-one")?,

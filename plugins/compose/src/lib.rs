@@ -12,7 +12,6 @@ mod plan;
 mod preflight;
 mod reference;
 mod rollback;
-mod schemas;
 mod survey;
 mod targets;
 mod verify;

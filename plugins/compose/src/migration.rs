@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use tessallite_up_sdk::schemas::{self, Revisions};
+
 use crate::options::Options;
-use crate::schemas::Revisions;
 use crate::survey::Survey;
 
 /// What each service that tells a migration says; null is `None`.
@@ -19,10 +20,7 @@ pub fn told(survey: &Survey) -> BTreeMap<&str, Option<&str>> {
 
 /// Where no service tells the migration, the schema that the services would read.
 pub fn of_schemas<'a>(revisions: &'a Revisions, options: &Options) -> Option<&'a str> {
-    revisions
-        .get(options.system_schema)
-        .or_else(|| (revisions.len() == 1).then(|| revisions.values().next()).flatten())
-        .map(String::as_str)
+    schemas::migration(revisions, options.system_schema)
 }
 
 /// The migration before the upgrade, from whoever tells it.

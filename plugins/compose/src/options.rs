@@ -7,6 +7,9 @@ use tessallite_up_sdk::{Request, Settings};
 
 use crate::reference::Reference;
 
+/// The connection to the installation's own database.
+pub const INTERNAL: &str = "internal";
+
 /// Where the documented services answer, inside their containers.
 const DOCUMENTED_PORTS: &[(&str, u16)] = &[
     ("model-service", 8001),

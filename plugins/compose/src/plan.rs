@@ -4,15 +4,15 @@ use tessallite_up_sdk::docker::{
     self, DeployChange, ImageChange, PinChange, PullChange, ServiceImage,
 };
 use tessallite_up_sdk::gate::Gate;
+use tessallite_up_sdk::schemas;
 use tessallite_up_sdk::sql::{DumpChange, DumpProof};
 use tessallite_up_sdk::{Effect, Facts, Plan, Request, Step, Upgrade};
 
 use crate::levels::levels;
 use crate::migration;
-use crate::options::Options;
+use crate::options::{INTERNAL, Options};
 use crate::preflight::{image_bytes, unknown_services};
 use crate::reference::{Reference, version_of};
-use crate::schemas;
 use crate::survey::Survey;
 use crate::targets::Target;
 
@@ -87,7 +87,7 @@ fn downtime_of_quiescence(survey: &Survey) -> String {
 }
 
 fn backup(request: &Request, proof: DumpProof) -> Step {
-    let change = DumpChange { connection: "internal".into(), label: request.run.clone(), proof };
+    let change = DumpChange { connection: INTERNAL.into(), label: request.run.clone(), proof };
     Step::new("backup", "Back up the database").effect(Effect::SqlDump(change)).timeout_s(A_DAY_S)
 }
 

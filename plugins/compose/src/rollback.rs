@@ -6,11 +6,12 @@
 
 use tessallite_up_sdk::docker::{FormerImage, RevertChange, Service, StopChange, UnpinChange};
 use tessallite_up_sdk::prelude::*;
+use tessallite_up_sdk::schemas;
 use tessallite_up_sdk::sql::{DumpChange, DumpProof, RestoreChange, RestoreWhen};
 
-use crate::options::Options;
+use crate::options::{INTERNAL, Options};
 use crate::plan::{A_DAY_S, PEERS_UNTIL, gates};
-use crate::{schemas, verify};
+use crate::verify;
 
 pub const STOP: &str = "rollback/stop";
 pub const DATABASE: &str = "rollback/database";
@@ -62,7 +63,7 @@ fn stop(formers: &[FormerImage]) -> Step {
 }
 
 fn database(request: &Request, label: &str, formers: &[FormerImage]) -> Result<Step, Refusal> {
-    let name = sql::get_database("internal")?.name;
+    let name = sql::get_database(INTERNAL)?.name;
     let run = request.run.replace('-', "_").to_lowercase();
     let restore = RestoreChange {
         label: label.to_owned(),
@@ -73,7 +74,7 @@ fn database(request: &Request, label: &str, formers: &[FormerImage]) -> Result<S
         ),
     };
     let safety = DumpChange {
-        connection: "internal".into(),
+        connection: INTERNAL.into(),
         label: format!("{}-rollback", request.run),
         proof: DumpProof::ReadBack,
     };
@@ -159,7 +160,7 @@ fn bring_back(step: &Step, facts: Facts, options: &Options) -> Result<Outcome, E
             return Ok(Outcome::default().line("the database was not changed: it stays as it is"));
         }
         Err(Error::NotFound(_))
-            if schemas::read(options.migration_table)? == schemas::remembered(facts) =>
+            if schemas::read(INTERNAL, options.migration_table)? == schemas::remembered(facts) =>
         {
             // The upgrade ended before its backup was whole, and nothing migrates before.
             return Ok(Outcome::default().line("no backup was made yet: the database stays"));

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use tessallite_up_sdk::docker::{self, Container, ContainerState, Engine, Service};
 use tessallite_up_sdk::health::{self, Answer};
 use tessallite_up_sdk::host::{self, Level};
+use tessallite_up_sdk::schemas::{self, Revisions};
 use tessallite_up_sdk::sql::{self, Database, DumpTarget};
 use tessallite_up_sdk::{Error, Refusal};
 
-use crate::options::{Options, documented_port};
-use crate::schemas::{self, Revisions};
+use crate::options::{INTERNAL, Options, documented_port};
 
 /// How long a health check that has just begun may take to come to its first verdict.
 const PATIENCE_MS: u64 = 60_000;
@@ -49,8 +49,8 @@ pub fn look(options: &Options) -> Result<Survey, Refusal> {
         services,
         health: BTreeMap::new(),
         silent: BTreeMap::new(),
-        database: sql::get_database("internal"),
-        schemas: schemas::read(options.migration_table),
+        database: sql::get_database(INTERNAL),
+        schemas: schemas::read(INTERNAL, options.migration_table),
         dump_target: sql::get_dump_target(),
     };
     for service in survey.services.iter().filter(|service| !service.containers.is_empty()) {

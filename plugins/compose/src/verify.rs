@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use tessallite_up_sdk::prelude::*;
+use tessallite_up_sdk::schemas::{self, Revisions};
 use tessallite_up_sdk::{docker, health, host};
 
 use crate::migration;
-use crate::options::Options;
+use crate::options::{INTERNAL, Options};
 use crate::plan::{HEALTH_PORT, IMAGE, TELLS_MIGRATION};
 use crate::rollback::FORMER;
-use crate::schemas::{self, Revisions};
 
 /// How long a migration may be told as null, or not at all, after the gates.
 const PATIENCE_MS: u64 = 30_000;
@@ -20,7 +20,7 @@ const PAUSE_MS: u32 = 250;
 pub fn verify(request: &Request, facts: Facts, options: &Options) -> Result<Outcome, Error> {
     let Intent::Upgrade(upgrade) = &request.intent;
     images(facts)?;
-    let after = schemas::read(options.migration_table)?;
+    let after = schemas::read(INTERNAL, options.migration_table)?;
     let migration = migrations(upgrade, facts, options, &after)?;
     let mut outcome = tenants(facts, options, &after)?;
     if let Some(migration) = migration {
@@ -42,7 +42,8 @@ pub fn is_as_before(facts: Facts, options: &Options) -> Result<Outcome, Error> {
         }
         host::sleep(PAUSE_MS);
     }
-    let (before, now) = (schemas::remembered(facts), schemas::read(options.migration_table)?);
+    let (before, now) =
+        (schemas::remembered(facts), schemas::read(INTERNAL, options.migration_table)?);
     let moved: Vec<String> = before
         .iter()
         .filter(|(schema, old)| now.get(*schema) != Some(*old))
