@@ -183,10 +183,10 @@ mod tests {
         };
         let services = ["service/model-service", "service/gateway"];
         assert_eq!(
-            ids(&request(&[]), Some("db")),
+            ids(&request(&[("soak", "10")]), Some("db")),
             [BACKUP, services[0], services[1], SOAK, VERIFY]
         );
-        assert_eq!(ids(&request(&[("soak", "0")]), None), [services[0], services[1], VERIFY]);
+        assert_eq!(ids(&request(&[]), None), [services[0], services[1], VERIFY]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tessallite_up::capability::docker::types::Location;
-use tessallite_up::engine::{Installation, Target};
+use tessallite_up::engine::{Installation, Kind, Target};
 
 use crate::table::{Table, size};
 use crate::{Places, Result, median, succeed};
@@ -59,7 +59,8 @@ async fn connect(places: &Places, backup_dir: &Path) -> Result<Installation> {
     let target = Target {
         recipients: Vec::new(),
         identity: None,
-        location,
+        kind: Kind::Compose(location),
+        project_dir: places.installation.clone(),
         state_dir: backup_dir.join("state"),
         backup_dir: backup_dir.join("ours"),
         connections: BTreeMap::new(),

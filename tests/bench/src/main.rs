@@ -3,6 +3,7 @@
 
 mod backup;
 mod bare;
+mod cloud;
 mod plugin;
 mod probe;
 mod program;
@@ -68,6 +69,9 @@ async fn measure(places: &Places, parts: &str) -> Result<Table> {
     }
     if wanted("plugin") {
         plugin::measure(places, &mut table).await?;
+    }
+    if wanted("cloud") {
+        cloud::measure(places, &mut table)?;
     }
     if wanted("upgrade") {
         upgrade::measure(places, &mut table)?;
