@@ -1,12 +1,25 @@
 //! Why a service is not well, in full, for the operator.
 
+use super::run::{Run, Stop};
 use crate::capability::docker::client::Client;
 use crate::capability::docker::types::{self, ContainerState};
 use crate::report::event::{Diagnosis, HealthResult};
 use crate::report::{Event, Reporter};
 
+impl Run<'_> {
+    /// Shows what is known of the services that made it stop. What Cloud Run has to say of a
+    /// revision is in the error already.
+    pub(super) async fn diagnose(&self, stop: &Stop) {
+        if let (Stop::Failed { services, .. }, Ok(docker)) =
+            (stop, self.prepared.installation.services.docker())
+        {
+            show(docker, services, &*self.reporter).await;
+        }
+    }
+}
+
 /// Shows exit codes, health logs and last log lines of the services.
-pub(super) async fn show(docker: &Client, services: &[String], reporter: &dyn Reporter) {
+async fn show(docker: &Client, services: &[String], reporter: &dyn Reporter) {
     for service in services {
         // What cannot be learnt is not shown: the failure itself has been told.
         let Ok(containers) = docker.diagnose(service).await else { continue };

@@ -14,7 +14,7 @@ use super::permit::{Applying, Ledger, milliseconds};
 use super::plan::PlannedStep;
 use super::progress::Direction;
 use super::watch::{Incident, Monitor};
-use super::{Error, Prepared, Result, diagnosis, record, way_back};
+use super::{Error, Prepared, Result, record, way_back};
 use crate::capability::Kind;
 use crate::contract::{Effect, Fact, Outcome};
 use crate::plugin::Caller;
@@ -227,15 +227,6 @@ impl Run<'_> {
         };
         let added = async { handle.add(&docker.deployed(&deployed).await?).await };
         added.await.map_err(|error| Stop::failed(&error.full_text()))
-    }
-
-    async fn diagnose(&self, stop: &Stop) {
-        // What Cloud Run has to say of a revision is in the error.
-        if let (Stop::Failed { services, .. }, Ok(docker)) =
-            (stop, self.prepared.installation.services.docker())
-        {
-            diagnosis::show(docker, services, &*self.reporter).await;
-        }
     }
 
     async fn steps(&mut self, direction: Direction) -> Result<(), Stop> {
