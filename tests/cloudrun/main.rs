@@ -13,4 +13,5 @@ mod database;
 mod faults;
 mod others;
 mod preflight;
+mod readme;
 mod upgraded;

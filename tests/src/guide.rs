@@ -7,14 +7,15 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::{place, process};
+use crate::{Cloud, place, process};
 
 /// Where the guide assumes the SDK, seen from the new crate.
 const SDK: &str = "../tessallite-up/plugins/sdk";
 const TARGET: &str = "wasm32-wasip2";
 
 /// One fenced block. The words behind the language say what is done with it:
-/// `sh` is run, `sh installation` only where there is an installation, `sh once` never;
+/// `sh` is run, `sh installation` only where there is an installation, `sh cloud` where there is
+/// one on Google Cloud, `sh once` never;
 /// `rust FILE` and `toml FILE` are written, `rust FILE append` at the file's end; the lines
 /// of `text` (`text installation`) have to be in the output of the last command, in this
 /// order, where `…` stands for anything. Everything else is there to be read.
@@ -50,7 +51,9 @@ pub struct Vendor {
     home: TempDir,
     /// Where the commands have led to.
     at: PathBuf,
-    installation: Option<PathBuf>,
+    /// What the blocks are called that are for the installation there is, and what leads to it.
+    kind: Option<&'static str>,
+    env: Vec<(String, String)>,
     last_output: String,
     /// How many blocks were run, written or compared.
     pub done: usize,
@@ -66,8 +69,16 @@ impl Vendor {
         fs::create_dir(&programs).expect("a place for the program");
         let program = programs.join("tessallite-up");
         std::os::unix::fs::symlink(place::program(), program).expect("a link to the program");
-        let installation = installation.map(Path::to_owned);
-        Self { home, at, installation, last_output: String::new(), done: 0 }
+        let kind = installation.map(|_| "installation");
+        let at_it = |dir: &Path| ("TESSALLITE_UP_PROJECT_DIR".into(), dir.display().to_string());
+        let env = installation.map(at_it).into_iter().collect();
+        Self { home, at, kind, env, last_output: String::new(), done: 0 }
+    }
+
+    /// With a project on Google Cloud.
+    pub fn on_google_cloud(cloud: &Cloud) -> Self {
+        let env = cloud.fake.environment().into_iter().map(|(name, value)| (name.into(), value));
+        Self { kind: Some("cloud"), at: cloud.path(""), env: env.collect(), ..Self::new(None) }
     }
 
     /// Does what the guide says, block by block.
@@ -77,11 +88,13 @@ impl Vendor {
     pub fn follow(&mut self, guide: &str) {
         for block in blocks(guide) {
             let words: Vec<&str> = block.words.iter().map(String::as_str).collect();
-            match (words.as_slice(), self.installation.is_some()) {
-                (["sh"], _) | (["sh", "installation"], true) => self.run(&block.text),
-                (["text"], _) | (["text", "installation"], true) => self.compare(&block.text),
-                (["rust" | "toml", file], _) => self.write(file, &block.text),
-                (["rust" | "toml", file, "append"], _) => {
+            match words.as_slice() {
+                ["sh"] => self.run(&block.text),
+                ["text"] => self.compare(&block.text),
+                ["sh", kind] if Some(*kind) == self.kind => self.run(&block.text),
+                ["text", kind] if Some(*kind) == self.kind => self.compare(&block.text),
+                ["rust" | "toml", file] => self.write(file, &block.text),
+                ["rust" | "toml", file, "append"] => {
                     let begun =
                         fs::read_to_string(self.at.join(file)).expect("it was written before");
                     self.write(file, &format!("{begun}\n{}", block.text));
@@ -116,9 +129,7 @@ impl Vendor {
             .env_remove("CARGO_TARGET_DIR")
             .env_remove("XDG_CACHE_HOME")
             .env_remove("XDG_DATA_HOME");
-        if let Some(installation) = &self.installation {
-            shell.env("TESSALLITE_UP_PROJECT_DIR", installation);
-        }
+        shell.envs(self.env.iter().map(|(name, value)| (name, value)));
         self.last_output = process::run(&mut shell);
         self.at = fs::read_to_string(end).expect("the shell wrote it").trim_end().into();
     }
