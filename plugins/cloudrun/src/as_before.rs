@@ -8,9 +8,9 @@ use crate::gate;
 use crate::migration::{moved, told_before};
 use crate::options::Options;
 use crate::plan::{FORMER, PROJECT, REGION, TAG};
-use crate::rollback::{PINNED, RESTORED, former, route};
+use crate::rollback::{PINNED, PINNED_TAGS, RESTORED, former, route};
 use crate::steps::of_services;
-use crate::traffic::{Former, shares};
+use crate::traffic::{Former, shares, told};
 use crate::verify::{ask_all, patiently};
 
 /// # Errors
@@ -68,11 +68,18 @@ fn not_routed_as(service: &Service, former: &Former, tag: &str) -> Option<String
     };
     let now = shares(&service.targets);
     if sorted(&now) != sorted(&former.shares) {
-        let now = Former { shares: now, kind: former.kind };
-        return Some(format!("{} has {}, not {}", service.name, now.told(), former.told()));
+        return Some(format!("{} has {}, not {}", service.name, told(&now), former.told()));
+    }
+    if let Some((tag, revision)) = former.tags.iter().find(|tag| !leads(service, tag)) {
+        return Some(format!("the tag {tag} of {} does not lead to {revision}", service.name));
     }
     let is_left = service.targets.iter().any(|target| target.tag.as_deref() == Some(tag));
     is_left.then(|| format!("{} has the tag {tag} still", service.name))
+}
+
+fn leads(service: &Service, (tag, revision): &(String, String)) -> bool {
+    let of_tag = service.targets.iter().find(|target| target.tag.as_ref() == Some(tag));
+    of_tag.is_some_and(|target| target.revision == *revision)
 }
 
 fn schemas_moved(facts: Facts, options: &Options) -> Result<Option<String>, Error> {
@@ -94,24 +101,34 @@ fn schemas_moved(facts: Facts, options: &Options) -> Result<Option<String>, Erro
 /// What keeps a later deployment from getting traffic, and how to end it.
 fn pinned_now(facts: Facts) -> Vec<String> {
     let names: Vec<&str> = facts.below(PINNED).map(|(name, _)| name).collect();
-    if names.is_empty() {
-        return Vec::new();
+    let mut lines = Vec::new();
+    if !names.is_empty() {
+        lines.push(format!(
+            "pinned to their former revisions now: {}. Their latest revisions are those of the \
+             upgrade, so a later deployment gets no traffic by itself. The next upgrade unpins \
+             them; by hand, once the latest revision is a good one:",
+            names.join(", ")
+        ));
+        lines.extend(names.iter().map(|name| update(name, "--to-latest", facts)));
     }
-    let place = |fact| facts.get(fact).unwrap_or_default();
-    let mut lines = vec![format!(
-        "pinned to their former revisions now: {}. Their latest revisions are those of the \
-         upgrade, so a later deployment gets no traffic by itself. The next upgrade unpins them; \
-         by hand, once the latest revision is a good one:",
-        names.join(", ")
-    )];
-    lines.extend(names.iter().map(|name| {
-        format!(
-            "gcloud run services update-traffic {name} --to-latest --region {} --project {}",
-            place(REGION),
-            place(PROJECT)
-        )
-    }));
+    for (name, tags) in facts.below(PINNED_TAGS) {
+        let follow: Vec<String> = tags.split(',').map(|tag| format!("{tag}=LATEST")).collect();
+        lines.push(format!(
+            "tags of {name} that lead to their former revisions now, and do not follow the latest \
+             any more: {tags}. To have them follow it again: {}",
+            update(name, &format!("--update-tags {}", follow.join(",")), facts)
+        ));
+    }
     lines
+}
+
+fn update(name: &str, how: &str, facts: Facts) -> String {
+    let place = |fact| facts.get(fact).unwrap_or_default();
+    format!(
+        "gcloud run services update-traffic {name} {how} --region {} --project {}",
+        place(REGION),
+        place(PROJECT)
+    )
 }
 
 /// What the services told before, they tell again.
@@ -148,6 +165,21 @@ mod tests {
     }
 
     #[test]
+    fn tags_have_to_lead_to_the_revisions_of_before() {
+        let tagged = |revision: &str, latest| {
+            let tag = Some("newest".to_owned());
+            gcloud::Target { tag, ..target(revision, 0, latest) }
+        };
+        let with = |tag| service("a", vec![target("a-1", 100, false), tag]);
+        let former = Former::of(&with(tagged("a-1", true)));
+        assert_eq!(not_routed_as(&with(tagged("a-1", false)), &former, "up-t"), None);
+        for now in [with(tagged("a-2", true)), service("a", vec![target("a-1", 100, false)])] {
+            let why = not_routed_as(&now, &former, "up-t");
+            assert_eq!(why.as_deref(), Some("the tag newest of a does not lead to a-1"));
+        }
+    }
+
+    #[test]
     fn only_a_database_that_was_brought_back_has_to_be_that_of_before() {
         let moved = || Error::Failed("model-service tells 0008, not 0007".into());
         assert!(migration_stays(moved(), Facts(&[])).unwrap().contains("warning"));
@@ -165,5 +197,11 @@ mod tests {
             "gcloud run services update-traffic gateway --to-latest --region r1 --project p"
         );
         assert!(pinned_now(Facts(&[])).is_empty());
+        let plan = Plan::new().fact("pinned-tags.gateway", "live,newest").fact("region", "r1");
+        assert!(
+            pinned_now(Facts(&plan.facts))[0].contains(
+                "update-traffic gateway --update-tags live=LATEST,newest=LATEST --region"
+            )
+        );
     }
 }

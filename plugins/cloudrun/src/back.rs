@@ -7,7 +7,7 @@ use crate::as_before::same_migration;
 use crate::gate;
 use crate::options::Options;
 use crate::plan::{REVISION, TAG};
-use crate::rollback::{PINNED, RESTORED, former};
+use crate::rollback::{PINNED, PINNED_TAGS, RESTORED, former};
 use crate::steps::of_services;
 use crate::traffic::{Former, Kind};
 use crate::verify::patiently;
@@ -29,8 +29,13 @@ pub fn send_back(step: &Step, facts: Facts, options: &Options) -> Result<Outcome
         }
         gcloud::route(change)?;
         for ServiceRoute { service, .. } in &change.routes {
-            if former(service, facts).is_some_and(|former| former.kind == Kind::Latest) {
+            let Some(former) = former(service, facts) else { continue };
+            if former.kind == Kind::Latest {
                 outcome = outcome.fact(&format!("{PINNED}{service}"), "true");
+            }
+            if !former.tags.is_empty() {
+                let tags: Vec<&str> = former.tags.iter().map(|(tag, _)| tag.as_str()).collect();
+                outcome = outcome.fact(&format!("{PINNED_TAGS}{service}"), tags.join(","));
             }
         }
         answer_again(change, facts, options);

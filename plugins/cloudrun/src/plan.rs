@@ -1,6 +1,6 @@
 //! The plan: what is done in which order.
 
-use tessallite_up_sdk::gcloud::{BackupChange, DeployChange, RouteChange, ServiceRoute};
+use tessallite_up_sdk::gcloud::{BackupChange, DeployChange, RouteChange};
 use tessallite_up_sdk::{Effect, Plan, Request, Step, Upgrade};
 
 use crate::notes;
@@ -8,7 +8,6 @@ use crate::options::Options;
 use crate::steps::SOON_S;
 use crate::survey::Survey;
 use crate::targets::Target;
-use crate::traffic;
 use crate::work::{Job, groups};
 
 pub const BACKUP: &str = "backup";
@@ -31,10 +30,13 @@ pub const MIGRATION_FIELD: &str = "migration-field.";
 /// Why an external service did not answer well before.
 pub const UNWELL: &str = "unwell.";
 
-/// A backup is given a day: it is the instance that says when it is done.
-pub const A_DAY_S: u32 = 86_400;
-/// That a change of traffic takes.
-const ROUTE_S: u32 = 60;
+/// A backup, or a restore, is given as much as there is: it is the instance that says when it
+/// is done.
+pub const TWO_DAYS_S: u32 = 172_800;
+/// The host ends each effect in its own time, which the operator may have raised. A step
+/// whose time is up is killed while its effect goes on in Google Cloud, so the step must never
+/// be the first to lose patience.
+pub const EFFECT_S: u32 = 6 * 3_600;
 
 pub fn make(
     request: &Request,
@@ -70,7 +72,7 @@ fn backup(request: &Request, instance: &str) -> Step {
     let change = BackupChange { description: description(request) };
     Step::new(BACKUP, &format!("Back up the Cloud SQL instance {instance}"))
         .effect(Effect::InstanceBackup(change))
-        .timeout_s(A_DAY_S)
+        .timeout_s(TWO_DAYS_S)
 }
 
 fn deploy(number: usize, group: &[&Job], options: &Options) -> Step {
@@ -92,8 +94,9 @@ fn deploy(number: usize, group: &[&Job], options: &Options) -> Step {
     );
     let revisions = group.iter().map(|job| job.new_revision()).collect();
     let mut step = Step::new(&id, &title).effect(Effect::RunDeploy(DeployChange { revisions }));
-    for percent in &options.traffic {
-        let routes = group.iter().map(|job| route(job, *percent, options)).collect();
+    let mut routes: Vec<_> = group.iter().map(|job| job.routes(options).into_iter()).collect();
+    for _ in &options.traffic {
+        let routes = routes.iter_mut().filter_map(Iterator::next).collect();
         step = step.effect(Effect::RunRoute(RouteChange { routes }));
     }
     step.timeout_s(longest_s(&names, options))
@@ -103,15 +106,10 @@ fn deploy(number: usize, group: &[&Job], options: &Options) -> Step {
 fn longest_s(names: &[&str], options: &Options) -> u32 {
     let slowest = names.iter().map(|name| options.timeout_s(name)).max().unwrap_or(0);
     let routes = u32::try_from(options.traffic.len()).unwrap_or(u32::MAX);
-    let each = ROUTE_S + 2 * SOON_S;
-    slowest.saturating_mul(2).saturating_add(each.saturating_mul(routes))
-}
-
-fn route(job: &Job, percent: u32, options: &Options) -> ServiceRoute {
-    match percent {
-        100 => traffic::all(&job.service, &job.revision, job.ends_on_latest(options), &job.tag),
-        percent => traffic::some(&job.service, &job.revision, percent, &job.former),
-    }
+    let probing = slowest.saturating_mul(2).saturating_add((2 * SOON_S).saturating_mul(routes));
+    let effects = EFFECT_S.saturating_mul(routes.saturating_add(1));
+    // More than that the host gives to no step.
+    probing.saturating_add(effects).min(TWO_DAYS_S)
 }
 
 fn remember(mut plan: Plan, survey: &Survey, jobs: &[Job], options: &Options) -> Plan {
@@ -190,6 +188,25 @@ mod tests {
     }
 
     #[test]
+    fn the_host_is_the_first_to_lose_patience_and_no_step_is_longer_than_it_allows() {
+        let longest = |settings: &[(&str, &str)]| {
+            let request = request(settings);
+            longest_s(&["gateway"], &Options::of(&request).unwrap())
+        };
+        assert!(longest(&[]) > 2 * EFFECT_S);
+        assert_eq!(longest(&[("timeout", "4294967295")]), TWO_DAYS_S);
+        assert_eq!(longest(&[("traffic", "1,2,3,4,5,6,7,8,9,100")]), TWO_DAYS_S);
+        let plan = made(&request(&[]), &with_instance());
+        assert_eq!((plan.steps[0].id.as_str(), plan.steps[0].timeout_s), (BACKUP, TWO_DAYS_S));
+    }
+
+    fn with_instance() -> Survey {
+        let mut survey = survey(Vec::new());
+        survey.place.instance = Some("db".into());
+        survey
+    }
+
+    #[test]
     fn what_later_steps_need_is_remembered() {
         let mut survey = survey(Vec::new());
         let body = br#"{"status":"ok","db_migration":"0007"}"#;
@@ -241,6 +258,6 @@ mod tests {
         assert!(routes[0].routes.iter().all(|route| route.untag.is_empty()));
         let split: Vec<u32> = routes[0].routes[1].shares.iter().map(|s| s.percent).collect();
         assert_eq!(split, [10, 54, 36]);
-        assert_eq!(step.timeout_s, 200 + 2 * 120);
+        assert_eq!(step.timeout_s, 200 + 2 * 60 + 3 * EFFECT_S);
     }
 }

@@ -10,25 +10,28 @@ use tessallite_up_sdk::prelude::*;
 
 use crate::migration::told_before;
 use crate::options::Options;
-use crate::plan::{A_DAY_S, FORMER, TAG, description};
+use crate::plan::{EFFECT_S, FORMER, TAG, TWO_DAYS_S, description};
 use crate::traffic::Former;
 use crate::{as_before, back};
 
 pub const DATABASE: &str = "back/database";
 pub const VERIFY: &str = "back/verify";
 const SERVICE: &str = "back/";
+/// The service is asked for a moment once its traffic is back.
+const ASKING_S: u32 = 300;
 
-/// Facts of the rollback: whether the database was brought back, and the services that are
-/// pinned since.
+/// Facts of the rollback: whether the database was brought back; the services that are pinned
+/// since, and their tags that are.
 pub const RESTORED: &str = "restored";
 pub const PINNED: &str = "pinned.";
+pub const PINNED_TAGS: &str = "pinned-tags.";
 
 pub fn make(request: &Request, upgrade: &Plan, options: &Options) -> Plan {
     let facts = Facts(&upgrade.facts);
     let mut plan = Plan::new();
     for name in deployed(upgrade).iter().rev() {
         if let Some(route) = route(name, facts) {
-            plan = plan.step(send_back(route, options));
+            plan = plan.step(send_back(route));
         }
     }
     if plan.steps.is_empty() {
@@ -44,9 +47,15 @@ pub fn make(request: &Request, upgrade: &Plan, options: &Options) -> Plan {
         };
         let title = "Bring the database back, if its migration moved";
         let step = Step::new(DATABASE, title).effect(Effect::InstanceRestore(restore));
-        plan = plan.step(step.timeout_s(A_DAY_S));
+        plan = plan.step(step.timeout_s(TWO_DAYS_S));
     }
-    plan.step(Step::new(VERIFY, "Verify that all is as it was").timeout_s(3_600))
+    plan.step(Step::new(VERIFY, "Verify that all is as it was").timeout_s(longest_s(options)))
+}
+
+/// Until all answer again, side by side, with time for what is read.
+fn longest_s(options: &Options) -> u32 {
+    let slowest = options.own().map(|name| options.timeout_s(name)).max().unwrap_or(0);
+    slowest.saturating_add(3_600).min(TWO_DAYS_S)
 }
 
 /// The services that get a new revision, in the plan's order.
@@ -71,7 +80,7 @@ pub fn route(name: &str, facts: Facts) -> Option<ServiceRoute> {
     Some(former(name, facts)?.route(name, facts.get(&format!("{TAG}{name}"))?))
 }
 
-fn send_back(route: ServiceRoute, options: &Options) -> Step {
+fn send_back(route: ServiceRoute) -> Step {
     let name = route.service.clone();
     let shares: Vec<String> = route
         .shares
@@ -80,9 +89,7 @@ fn send_back(route: ServiceRoute, options: &Options) -> Step {
         .collect();
     let title = format!("Send the traffic of {name} back ({})", shares.join(", "));
     let effect = Effect::RunRoute(RouteChange { routes: vec![route] });
-    Step::new(&format!("{SERVICE}{name}"), &title)
-        .effect(effect)
-        .timeout_s(options.timeout_s(&name).saturating_mul(2).saturating_add(300))
+    Step::new(&format!("{SERVICE}{name}"), &title).effect(effect).timeout_s(EFFECT_S + ASKING_S)
 }
 
 /// Carries out a step of the rollback; `None` for an id that is none of them.
@@ -133,6 +140,15 @@ mod tests {
         plan.steps.iter().map(|step| step.id.as_str()).collect()
     }
 
+    #[test]
+    fn the_slowest_service_has_its_time_in_the_end() {
+        let longest = |seconds: &str| {
+            let request = Request::upgrade_to("2").set("services.gateway.timeout", seconds);
+            longest_s(&Options::of(&request).unwrap())
+        };
+        assert_eq!((longest("7200"), longest("4294967295")), (10_800, TWO_DAYS_S));
+    }
+
     fn made(request: &Request, upgrade: &Plan) -> Plan {
         make(request, upgrade, &Options::of(request).unwrap())
     }
@@ -147,6 +163,7 @@ mod tests {
         let Effect::InstanceRestore(restore) = &plan.steps[2].effects[0] else { panic!("restore") };
         assert_eq!(restore.backup, "tessallite-up test");
         assert_eq!(restore.safety, "tessallite-up test before restore");
+        assert!(plan.steps[0].timeout_s > EFFECT_S && plan.steps[2].timeout_s == TWO_DAYS_S);
         let RestoreWhen::Changed(told) = &restore.when else { panic!("only when it changed") };
         assert_eq!((told.len(), told[0].value.as_str()), (1, "0007"));
     }

@@ -108,7 +108,7 @@ pub fn soak(facts: Facts, options: &Options) -> Result<Outcome, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traffic::{Kind, all, some};
+    use crate::traffic::Kind;
     use crate::work::tests::job_of;
     use tessallite_up_sdk::Fact;
 
@@ -127,15 +127,16 @@ mod tests {
 
     #[test]
     fn a_share_is_asked_for_at_both_addresses_and_everything_at_one() {
-        let request = Request::upgrade_to("2");
+        let request = Request::upgrade_to("2").set("traffic", "10,100");
         let options = Options::of(&request).unwrap();
         let facts = [Fact { name: "tag.a".into(), value: "up-t".into() }];
         let job = job_of("a", Kind::Latest);
-        let change = |route| RouteChange { routes: vec![route] };
-        let part = change(some("a", "a-2", 10, &job.former));
+        let mut changes = job.routes(&options).into_iter();
+        let mut change = || RouteChange { routes: changes.next().into_iter().collect() };
+        let part = change();
         assert_eq!(places(&of_services(&part, Facts(&facts), &options)), [("a", None)]);
         assert_eq!(places(&of_tags(&part, Facts(&facts), &options)), [("a", Some("up-t"))]);
-        let everything = change(all("a", "a-2", true, "up-t"));
+        let everything = change();
         assert!(of_tags(&everything, Facts(&facts), &options).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Which services get a new revision, and what it is called.
 
-use tessallite_up_sdk::gcloud::NewRevision;
+use tessallite_up_sdk::gcloud::{NewRevision, ServiceRoute};
 use tessallite_up_sdk::{Request, Upgrade};
 
 use crate::names;
@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::reference::Reference;
 use crate::survey::Survey;
 use crate::targets::{Target, is_there};
-use crate::traffic::{Former, Kind};
+use crate::traffic::{Former, Forth, Kind};
 
 /// One service's new revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,18 @@ impl Job {
             name: self.revision.clone(),
             tag: self.tag.clone(),
         }
+    }
+
+    /// The ways of its traffic, one after the other.
+    pub fn routes(&self, options: &Options) -> Vec<ServiceRoute> {
+        let forth = Forth {
+            service: &self.service,
+            new: &self.revision,
+            tag: &self.tag,
+            former: &self.former,
+            latest: self.ends_on_latest(options),
+        };
+        forth.routes(&options.traffic)
     }
 
     /// Its traffic is to follow the latest revision in the end.
@@ -109,7 +121,7 @@ pub mod tests {
             image: format!("r/{service}:2.0.0@sha256:22"),
             revision: format!("{service}-2-0-0-t"),
             tag: "up-t".into(),
-            former: Former { shares, kind },
+            former: Former { shares, kind, tags: Vec::new() },
         }
     }
 
