@@ -46,7 +46,7 @@ pub fn of_plan(
     }
     notes.extend(jobs.iter().filter_map(|job| pin(job, options)));
     notes.extend(options.external().map(|name| external(name, survey, options)));
-    notes.extend(database(survey, upgrade));
+    notes.extend(database(survey, upgrade, options));
     if options.connection.is_none() {
         notes.push(
             "the tenants' schemas are not read: name the connection of [sql.connections] that is \
@@ -138,7 +138,7 @@ fn external(name: &str, survey: &Survey, options: &Options) -> String {
     }
 }
 
-fn database(survey: &Survey, upgrade: &Upgrade) -> Vec<String> {
+fn database(survey: &Survey, upgrade: &Upgrade, options: &Options) -> Vec<String> {
     let Some(database) = &survey.database else {
         return vec![
             "no Cloud SQL instance is configured: no backup is taken, and a rollback leaves the \
@@ -157,7 +157,7 @@ fn database(survey: &Survey, upgrade: &Upgrade) -> Vec<String> {
             instance.replicas.join(", ")
         ));
     }
-    let is_told = survey.health.values().any(|answer| matches!(&answer.migration, Some(Some(_))));
+    let is_told = survey.telling(options).next().is_some();
     if upgrade.keeps_compatibility {
         notes.push(
             "rollback: the release says that the former services run on its database: the \

@@ -6,7 +6,7 @@ use tessallite_up_sdk::{Effect, Plan, Request, Step, Upgrade};
 use crate::notes;
 use crate::options::Options;
 use crate::steps::SOON_S;
-use crate::survey::Survey;
+use crate::survey::{Survey, Telling};
 use crate::targets::Target;
 use crate::work::{Job, groups};
 
@@ -124,10 +124,10 @@ fn remember(mut plan: Plan, survey: &Survey, jobs: &[Job], options: &Options) ->
             .fact(&format!("{FORMER}{name}"), job.former.written())
             .fact(&format!("{LATEST}{name}"), job.ends_on_latest(options).to_string());
     }
-    for (name, answer) in &survey.health {
-        if let (Some(Some(migration)), Some(field)) = (&answer.migration, &answer.migration_field) {
+    for Telling { service: name, answer, migration } in survey.telling(options) {
+        if let Some(field) = &answer.migration_field {
             plan = plan
-                .fact(&format!("{MIGRATION}{name}"), migration.clone())
+                .fact(&format!("{MIGRATION}{name}"), migration)
                 .fact(&format!("{MIGRATION_PATH}{name}"), answer.path.clone())
                 .fact(&format!("{MIGRATION_FIELD}{name}"), field.clone());
         }
@@ -221,6 +221,21 @@ mod tests {
         assert_eq!(facts.get("migration-path.model-service"), Some("/api/health"));
         assert_eq!(facts.get("migration-field.model-service"), Some("db_migration"));
         assert_eq!((facts.get("project"), facts.get("region")), (Some("p"), Some("r1")));
+    }
+
+    #[test]
+    fn what_an_external_service_tells_is_not_remembered() {
+        let mut survey = survey(Vec::new());
+        let body = br#"{"status":"ok","db_migration":"0007"}"#;
+        let answer = judge("/api/health", 200, body, &Convention::default());
+        survey.health.insert("agent".into(), answer);
+        let request = request(&[
+            ("services.agent.external", "true"),
+            ("services.agent.url", "https://agent.example"),
+        ]);
+        let plan = made(&request, &survey);
+        assert!(plan.facts.iter().all(|fact| !fact.name.starts_with(MIGRATION)));
+        assert_eq!(survey.migration(&Options::of(&request).unwrap()), None);
     }
 
     #[test]

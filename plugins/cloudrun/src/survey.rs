@@ -29,6 +29,13 @@ pub struct Survey {
     pub schemas: Option<Result<Revisions, Error>>,
 }
 
+/// A service that tells a migration.
+pub struct Telling<'a> {
+    pub service: &'a str,
+    pub answer: &'a Answer,
+    pub migration: &'a str,
+}
+
 pub struct Database {
     pub instance: Result<Instance, Error>,
     pub backups: Result<Vec<Backup>, Error>,
@@ -45,11 +52,19 @@ impl Survey {
         answer.map(|answer| &answer.text).or(self.silent.get(name)).map(String::as_str)
     }
 
+    /// What the services on Cloud Run tell that know a migration. An external one may be of
+    /// another database, and nothing becomes of it.
+    pub fn telling<'a>(&'a self, options: &Options<'a>) -> impl Iterator<Item = Telling<'a>> {
+        options.own().filter_map(|service| {
+            let answer = self.health.get(service)?;
+            let migration = answer.migration.as_ref()?.as_deref()?;
+            Some(Telling { service, answer, migration })
+        })
+    }
+
     /// The migration before the upgrade, from whoever tells it.
-    pub fn migration<'a>(&'a self, options: &Options) -> Option<&'a str> {
-        let answers = self.health.values();
-        let mut told = answers.filter_map(|answer| answer.migration.as_ref()?.as_deref());
-        told.next().or_else(|| {
+    pub fn migration<'a>(&'a self, options: &Options<'a>) -> Option<&'a str> {
+        self.telling(options).next().map(|telling| telling.migration).or_else(|| {
             let schemas = self.schemas.as_ref()?.as_ref().ok()?;
             schemas::migration(schemas, options.system_schema)
         })
