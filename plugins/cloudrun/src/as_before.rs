@@ -4,7 +4,6 @@ use tessallite_up_sdk::gcloud::{self, RouteChange, Service};
 use tessallite_up_sdk::prelude::*;
 use tessallite_up_sdk::schemas;
 
-use crate::gate;
 use crate::migration::{moved, told_before};
 use crate::options::Options;
 use crate::plan::{FORMER, PROJECT, REGION, TAG};
@@ -12,13 +11,15 @@ use crate::rollback::{PINNED, PINNED_TAGS, RESTORED, former, route};
 use crate::steps::of_services;
 use crate::traffic::{Former, shares, told};
 use crate::verify::{ask_all, patiently};
+use crate::{gate, kept};
 
 /// # Errors
 /// `Failed` with what is not as it was.
 pub fn verify(facts: Facts, options: &Options) -> Result<Outcome, Error> {
     patiently(|| routed_as_before(facts))?;
     let routes = facts.below(FORMER).filter_map(|(name, _)| route(name, facts)).collect();
-    gate::wait(&of_services(&RouteChange { routes }, facts, options))?;
+    gate::wait(&of_services(&RouteChange { routes }, facts, options))
+        .map_err(|error| kept::explained(error, facts))?;
     let mut outcome = Outcome::default().line("the traffic is that of before");
     let told = || same_migration(facts, options);
     // What was not brought back does not become that of before by waiting.
@@ -29,6 +30,7 @@ pub fn verify(facts: Facts, options: &Options) -> Result<Outcome, Error> {
     if let Some(why) = schemas_moved(facts, options)? {
         outcome = outcome.line(migration_stays(Error::Failed(why), facts)?);
     }
+    outcome.report.extend(kept::line(facts));
     outcome.report.extend(pinned_now(facts));
     Ok(outcome)
 }

@@ -4,13 +4,13 @@ use tessallite_up_sdk::gcloud::{self, RestoreChange, RouteChange, Service, Servi
 use tessallite_up_sdk::prelude::*;
 
 use crate::as_before::same_migration;
-use crate::gate;
 use crate::options::Options;
 use crate::plan::{REVISION, TAG};
-use crate::rollback::{PINNED, PINNED_TAGS, RESTORED, former};
+use crate::rollback::{KEPT, PINNED, PINNED_TAGS, RESTORED, former};
 use crate::steps::of_services;
 use crate::traffic::{Former, Kind};
 use crate::verify::patiently;
+use crate::{gate, kept};
 
 /// How long a service is asked that may not answer before all is back.
 const SHORT_S: u32 = 10;
@@ -89,13 +89,18 @@ pub fn bring_back(step: &Step, facts: Facts, options: &Options) -> Result<Outcom
             return Ok(outcome.line("no backup was made yet: the database stays as it is"));
         }
         let done = gcloud::restore_backup(change)?;
-        outcome = match done.restored {
-            true => outcome.fact(RESTORED, "true").line(format!(
+        if done.restored {
+            outcome = outcome.fact(RESTORED, "true").line(format!(
                 "the database is that of the backup {:?}: {}",
                 change.backup, done.reason
-            )),
-            false => outcome.line(format!("the database was not brought back: {}", done.reason)),
-        };
+            ));
+            continue;
+        }
+        outcome = outcome.line(format!("the database was not brought back: {}", done.reason));
+        // The operator keeps it. The step is done, and is not taken up again for it.
+        if kept::is_migrated(facts, options) {
+            outcome = outcome.fact(KEPT, kept::by_hand(change, facts));
+        }
     }
     Ok(outcome)
 }

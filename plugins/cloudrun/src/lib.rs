@@ -9,6 +9,7 @@ mod as_before;
 mod back;
 mod gate;
 mod instance;
+mod kept;
 mod migration;
 mod names;
 mod notes;

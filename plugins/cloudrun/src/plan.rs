@@ -17,6 +17,8 @@ pub const VERIFY: &str = "verify";
 /// Facts that later steps read. Each service has its own of those that end with a point.
 pub const PROJECT: &str = "project";
 pub const REGION: &str = "region";
+/// Absent where none is configured.
+pub const INSTANCE: &str = "instance";
 pub const REVISION: &str = "revision.";
 pub const IMAGE: &str = "image.";
 pub const TAG: &str = "tag.";
@@ -115,6 +117,9 @@ fn longest_s(names: &[&str], options: &Options) -> u32 {
 fn remember(mut plan: Plan, survey: &Survey, jobs: &[Job], options: &Options) -> Plan {
     plan =
         plan.fact(PROJECT, survey.place.project.clone()).fact(REGION, survey.place.region.clone());
+    if let Some(instance) = &survey.place.instance {
+        plan = plan.fact(INSTANCE, instance.clone());
+    }
     for job in jobs {
         let name = &job.service;
         plan = plan
@@ -221,6 +226,9 @@ mod tests {
         assert_eq!(facts.get("migration-path.model-service"), Some("/api/health"));
         assert_eq!(facts.get("migration-field.model-service"), Some("db_migration"));
         assert_eq!((facts.get("project"), facts.get("region")), (Some("p"), Some("r1")));
+        assert_eq!(facts.get("instance"), None);
+        let plan = made(&request(&[]), &with_instance());
+        assert_eq!(Facts(&plan.facts).get("instance"), Some("db"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ const ASKING_S: u32 = 300;
 /// Facts of the rollback: whether the database was brought back; the services that are pinned
 /// since, and their tags that are.
 pub const RESTORED: &str = "restored";
+/// How to restore by hand the backup of a database that is migrated, and stays so.
+pub const KEPT: &str = "kept";
 pub const PINNED: &str = "pinned.";
 pub const PINNED_TAGS: &str = "pinned-tags.";
 
