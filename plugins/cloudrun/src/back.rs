@@ -65,13 +65,18 @@ fn is_untouched(name: &str, facts: Facts) -> bool {
     gcloud::get_service(name).is_ok_and(|now| looks_untouched(&now, &former, revision, tag))
 }
 
-/// Neither the run's revision nor its tag is there, and the traffic is as it was.
+/// Neither the run's revision nor its tag is there, nor is anything on its way that could bring
+/// them, and the traffic is as it was, with all the tags that follow the latest. Tags that others
+/// have set since are not ours to judge.
 fn looks_untouched(now: &Service, former: &Former, revision: &str, tag: &str) -> bool {
     let is_ours =
         |target: &gcloud::Target| target.revision == revision || target.tag.as_deref() == Some(tag);
-    now.latest_created_revision != revision
+    let as_now = Former::of(now);
+    now.ready
+        && now.latest_created_revision != revision
         && !now.targets.iter().any(is_ours)
-        && Former::of(now) == *former
+        && (as_now.kind, &as_now.shares) == (former.kind, &former.shares)
+        && former.tags.iter().all(|tag| as_now.tags.contains(tag))
 }
 
 /// # Errors
@@ -133,8 +138,26 @@ mod tests {
         assert!(!looks_untouched(&held, &former, "a-2", "up-t"));
         let created = Service { latest_created_revision: "a-2".into(), ..now.clone() };
         assert!(!looks_untouched(&created, &former, "a-2", "up-t"));
+        let unsettled = Service { ready: false, ..now.clone() };
+        assert!(!looks_untouched(&unsettled, &former, "a-2", "up-t"));
         let mut tagged = now.clone();
         tagged.targets.push(gcloud::Target { tag: Some("up-t".into()), ..target("a-1", 0, false) });
         assert!(!looks_untouched(&tagged, &former, "a-2", "up-t"));
+    }
+
+    #[test]
+    fn a_tag_that_is_held_was_touched_and_one_that_others_have_set_since_says_nothing() {
+        let with = |tags: &[(&str, bool)]| {
+            let mut targets = vec![target("a-1", 100, true)];
+            targets.extend(tags.iter().map(|(tag, latest)| gcloud::Target {
+                tag: Some((*tag).into()),
+                ..target("a-1", 0, *latest)
+            }));
+            service("a", targets)
+        };
+        let former = Former::of(&with(&[("newest", true)]));
+        let untouched = |now: &Service| looks_untouched(now, &former, "a-2", "up-t");
+        assert!(untouched(&with(&[("newest", true), ("theirs", true)])));
+        assert!(!untouched(&with(&[("newest", false)])));
     }
 }

@@ -16,6 +16,7 @@ mod notes;
 mod options;
 mod plan;
 mod preflight;
+mod preview;
 mod reference;
 mod rollback;
 mod steps;

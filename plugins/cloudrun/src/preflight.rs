@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 
 use semver::Version;
-use tessallite_up_sdk::gcloud::{self, Service};
+use tessallite_up_sdk::gcloud::Service;
 use tessallite_up_sdk::{Refusal, Request, Upgrade};
 
 use crate::instance::not_backed_up;
-use crate::names;
 use crate::options::Options;
 use crate::reference::{Reference, version_of};
 use crate::survey::Survey;
 use crate::targets::{Target, is_there, served};
 use crate::traffic::{Former, Kind, share_of, shares};
 use crate::work::Job;
+use crate::{names, preview};
 
 type Problems = Vec<String>;
 
@@ -47,7 +47,7 @@ pub fn check(
     if let Some(Err(error)) = &survey.schemas {
         problems.push(format!("migrations of the tenants' schemas: {}", error.text()));
     }
-    problems.extend(jobs.iter().filter_map(not_deployable));
+    problems.extend(preview::refused(jobs));
     if problems.is_empty() { Ok(()) } else { Err(Refusal::Preflight(problems)) }
 }
 
@@ -206,11 +206,6 @@ fn not_nameable(service: &Service, request: &Request) -> Option<String> {
          take it away: gcloud run services update-traffic {} --remove-tags {tag}",
         service.name, holder.revision, service.name
     ))
-}
-
-fn not_deployable(job: &Job) -> Option<String> {
-    let error = gcloud::preview_deploy(&job.new_revision()).err()?;
-    Some(format!("{}: the new revision would be refused: {}", job.service, error.text()))
 }
 
 fn all_there(survey: &Survey, targets: &[Target]) -> bool {

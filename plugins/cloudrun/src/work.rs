@@ -88,22 +88,30 @@ pub fn is_left(survey: &Survey, target: &Target, options: &Options) -> bool {
     !options.check_only && is_there(service, target) && (follows || options.keep_pins)
 }
 
-/// One step each; with `parallel`, those between the first and the last of all services
-/// together.
+/// One step each; with `parallel`, those together that come after model-service, which migrates
+/// the database, and before gateway, which asks them all. Where one of these is not on Cloud
+/// Run, it is the first or the last that goes alone in its place.
 pub fn groups<'a>(jobs: &'a [Job], options: &Options) -> Vec<Vec<&'a Job>> {
-    let first = options.members.first().map(|member| member.name);
-    let last = options.members.last().map(|member| member.name);
-    let is_edge = |job: &Job| [first, last].contains(&Some(job.service.as_str()));
+    let own: Vec<&str> = options.own().collect();
+    let between = between(&own);
+    let is_between = |job: &Job| between.contains(&job.service.as_str());
     let mut groups: Vec<Vec<&Job>> = Vec::new();
     for job in jobs {
         match groups.last_mut() {
-            Some(group) if options.parallel && !is_edge(job) && !is_edge(group[0]) => {
+            Some(group) if options.parallel && is_between(job) && is_between(group[0]) => {
                 group.push(job);
             }
             _ => groups.push(vec![job]),
         }
     }
     groups
+}
+
+fn between<'o, 's>(own: &'o [&'s str]) -> &'o [&'s str] {
+    let at = |name: &str| own.iter().position(|own| *own == name);
+    let first = at("model-service").unwrap_or(0);
+    let last = at("gateway").unwrap_or(own.len().saturating_sub(1));
+    own.get(first + 1..last).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -145,18 +153,50 @@ pub mod tests {
     }
 
     #[test]
-    fn side_by_side_go_those_between_the_first_and_the_last() {
+    fn side_by_side_go_those_between_model_service_and_gateway() {
         let parallel = [("parallel", "true")];
         assert_eq!(
             grouped(&parallel, &["model-service", "query-router", "frontend", "gateway"]),
             [vec!["model-service"], vec!["query-router", "frontend"], vec!["gateway"]]
         );
         assert_eq!(grouped(&parallel, &["frontend", "gateway"]), [["frontend"], ["gateway"]]);
-        let external = [("parallel", "true"), ("services.gateway.external", "true")];
+        let with_more = ["early", "model-service", "a", "b", "gateway", "late", "later"];
+        let names = with_more.join(",");
         assert_eq!(
-            grouped(&external, &["model-service", "scheduler", "frontend"]),
-            [vec!["model-service"], vec!["scheduler", "frontend"]]
+            grouped(&[("parallel", "true"), ("services", &names)], &with_more),
+            [
+                vec!["early"],
+                vec!["model-service"],
+                vec!["a", "b"],
+                vec!["gateway"],
+                vec!["late"],
+                vec!["later"]
+            ]
         );
+    }
+
+    #[test]
+    fn without_one_of_them_on_cloud_run_the_first_or_the_last_goes_alone() {
+        let external = [
+            ("parallel", "true"),
+            ("services.gateway.external", "true"),
+            ("services.agent.external", "true"),
+        ];
+        assert_eq!(
+            grouped(&external, &["model-service", "optimizer", "scheduler", "frontend"]),
+            [vec!["model-service"], vec!["optimizer", "scheduler"], vec!["frontend"]]
+        );
+    }
+
+    #[test]
+    fn in_any_order_there_is_a_between_or_none() {
+        assert_eq!(between(&["a", "b", "c"]), ["b"]);
+        assert_eq!(between(&["a", "model-service", "b", "c"]), ["b"]);
+        let none: [&[&str]; 4] =
+            [&[], &["a"], &["gateway", "a", "model-service"], &["a", "model-service"]];
+        for own in none {
+            assert!(between(own).is_empty(), "{own:?}");
+        }
     }
 
     #[test]
