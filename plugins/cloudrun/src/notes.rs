@@ -6,7 +6,7 @@ use crate::options::Options;
 use crate::preflight::is_superseded;
 use crate::reference::Reference;
 use crate::survey::Survey;
-use crate::targets::Target;
+use crate::targets::{Target, served_version};
 use crate::traffic::Kind;
 use crate::work::{Job, is_left};
 
@@ -44,6 +44,7 @@ pub fn of_plan(
             ));
         }
     }
+    notes.extend(unchecked(survey, upgrade, targets, options));
     notes.extend(jobs.iter().filter_map(|job| pin(job, options)));
     notes.extend(options.external().map(|name| external(name, survey, options)));
     notes.extend(database(survey, upgrade, options));
@@ -65,6 +66,29 @@ pub fn of_plan(
 fn is_moving(image: &str) -> bool {
     let reference = Reference::parse(image);
     reference.version().is_none() && reference.digest.is_none()
+}
+
+/// Such as after a rollback, when another revision serves than that of the template.
+fn unchecked(
+    survey: &Survey,
+    upgrade: &Upgrade,
+    targets: &[Target],
+    options: &Options,
+) -> Option<String> {
+    let is_unknown = |target: &&Target| {
+        let is_to_be_checked =
+            upgrade.oldest.is_some() || Reference::parse(&target.after).version().is_some();
+        let served = survey.service(&target.service).and_then(served_version);
+        is_to_be_checked && served.is_none() && !is_left(survey, target, options)
+    };
+    let unknown = targets.iter().filter(is_unknown);
+    let names: Vec<&str> = unknown.map(|target| target.service.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{}: the version that serves is not known: not checked for a downgrade",
+            names.join(", ")
+        )
+    })
 }
 
 fn checked(survey: &Survey, targets: &[Target]) -> String {
@@ -177,6 +201,8 @@ fn database(survey: &Survey, upgrade: &Upgrade, options: &Options) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preflight::tests::survey;
+    use crate::traffic::tests::{service, target};
     use crate::work::tests::job_of;
 
     fn pin_of(kind: Kind, keep: &str) -> Option<String> {
@@ -194,6 +220,31 @@ mod tests {
         );
         assert!(pin_of(Kind::Pinned, "yes").unwrap().contains("stays so, to gateway-2-0-0-t"));
         assert!(pin_of(Kind::Split, "yes").unwrap().contains("is pinned to gateway-2-0-0-t"));
+    }
+
+    #[test]
+    fn a_version_that_is_not_known_is_not_checked_and_said() {
+        let noted = |percent, after: &str, oldest: Option<&str>| {
+            let mut targets = vec![target("gateway-1", percent, true)];
+            targets.extend((percent < 100).then(|| target("gateway-0", 100 - percent, false)));
+            let survey = survey(vec![service("gateway", targets)]);
+            let request = Request::upgrade_to("2.0.0");
+            let tessallite_up_sdk::Intent::Upgrade(mut upgrade) = request.intent.clone();
+            upgrade.oldest = oldest.map(Into::into);
+            let target = Target {
+                service: "gateway".into(),
+                before: "r/gateway:1.4.0".into(),
+                after: after.into(),
+                digest: Ok("sha256:22".into()),
+                promised: None,
+            };
+            unchecked(&survey, &upgrade, &[target], &Options::of(&request).unwrap())
+        };
+        let said = "gateway: the version that serves is not known: not checked for a downgrade";
+        assert_eq!(noted(0, "r/gateway:2.0.0", None).as_deref(), Some(said));
+        assert_eq!(noted(50, "r/gateway:stable", Some("1.4.0")).as_deref(), Some(said));
+        assert_eq!(noted(50, "r/gateway:stable", None), None);
+        assert_eq!(noted(100, "r/gateway:2.0.0", Some("1.4.0")), None);
     }
 
     #[test]

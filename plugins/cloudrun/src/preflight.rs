@@ -11,7 +11,7 @@ use crate::instance::not_backed_up;
 use crate::options::Options;
 use crate::reference::{Reference, version_of};
 use crate::survey::Survey;
-use crate::targets::{Target, is_there, served};
+use crate::targets::{Target, is_there, served_version};
 use crate::traffic::{Former, Kind, share_of, shares};
 use crate::work::Job;
 use crate::{names, preview};
@@ -117,8 +117,7 @@ fn versions(survey: &Survey, targets: &[Target], upgrade: &Upgrade, problems: &m
     let mut newer: BTreeMap<(Version, Version), Vec<&str>> = BTreeMap::new();
     let mut too_old: BTreeMap<(Version, Version), Vec<&str>> = BTreeMap::new();
     for target in targets {
-        let now = survey.service(&target.service).and_then(served);
-        let before = now.and_then(|image| Reference::parse(image).version());
+        let before = survey.service(&target.service).and_then(served_version);
         let after = Reference::parse(&target.after).version();
         let (Some(before), Some(after)) = (before, after) else {
             continue;

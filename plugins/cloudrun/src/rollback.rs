@@ -82,6 +82,14 @@ pub fn route(name: &str, facts: Facts) -> Option<ServiceRoute> {
     Some(former(name, facts)?.route(name, facts.get(&format!("{TAG}{name}"))?))
 }
 
+/// No two steps have the same, whatever a service is called.
+fn id_of(service: &str) -> String {
+    match format!("{SERVICE}{service}") {
+        taken if taken == DATABASE || taken == VERIFY => format!("{SERVICE}service/{service}"),
+        id => id,
+    }
+}
+
 fn send_back(route: ServiceRoute) -> Step {
     let name = route.service.clone();
     let shares: Vec<String> = route
@@ -91,7 +99,7 @@ fn send_back(route: ServiceRoute) -> Step {
         .collect();
     let title = format!("Send the traffic of {name} back ({})", shares.join(", "));
     let effect = Effect::RunRoute(RouteChange { routes: vec![route] });
-    Step::new(&format!("{SERVICE}{name}"), &title).effect(effect).timeout_s(EFFECT_S + ASKING_S)
+    Step::new(&id_of(&name), &title).effect(effect).timeout_s(EFFECT_S + ASKING_S)
 }
 
 /// Carries out a step of the rollback; `None` for an id that is none of them.
@@ -140,6 +148,14 @@ mod tests {
 
     fn ids(plan: &Plan) -> Vec<&str> {
         plan.steps.iter().map(|step| step.id.as_str()).collect()
+    }
+
+    #[test]
+    fn services_that_are_called_like_steps_have_ids_of_their_own() {
+        assert_eq!(id_of("gateway"), "back/gateway");
+        for service in ["database", "verify"] {
+            assert_eq!(id_of(service), format!("back/service/{service}"));
+        }
     }
 
     #[test]
