@@ -170,6 +170,7 @@ impl Settings {
         }
         settings.extend(file.plugin_settings());
         add_flags(&mut settings, &flags.set, &flags.named)?;
+        let cloud_run = cloud_run.map(|found| found.with(&settings)).transpose()?;
         let is_locked = flags.locked || file.locked;
         if is_locked && file.trust.approvals == Some(0) {
             return Err(Error::Invalid("locked, a plan needs one approval at least".into()));

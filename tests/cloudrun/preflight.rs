@@ -83,7 +83,7 @@ fn what_is_not_configured_is_asked_for() {
         .env("CLOUDSDK_CORE_PROJECT", "tessallite-demo")
         .env("CLOUDSDK_RUN_REGION", "europe-west1")
         .env("TESSALLITE_UP_GCP_INSTANCE", "tessallite");
-    program.run().code(0).says("tessallite-demo/europe-west1");
+    program.run().code(0).says("tessallite-demo/europe-west1/tessallite");
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn status_tells_what_serves() {
     let cloud = Cloud::usual();
     let told: serde_json::Value =
         serde_json::from_str(&cloud.run(&["status", "--output", "json"]).code(0).stdout).unwrap();
-    assert_eq!(told["project"], "tessallite-demo/europe-west1");
+    assert_eq!(told["project"], "tessallite-demo/europe-west1/tessallite");
     assert_eq!(told["services"].as_array().unwrap().len(), SERVICES.len());
     assert_eq!(told["locked_by"], json!(null));
     cloud.run(&["status"]).code(0).says("100 % gateway-");

@@ -26,7 +26,20 @@ pub async fn run(global: &Global) -> Result<u8> {
             let lines = services.iter().map(|service| line(service, &services)).collect();
             (services.iter().map(as_json).collect(), lines)
         }
-        Platform::CloudRun(gcloud) => cloud_run(&gcloud.services().await?),
+        Platform::CloudRun(gcloud) => {
+            let mut services = gcloud.services().await?;
+            for service in &mut services {
+                // The template may have been left behind by a rollback: what serves counts.
+                let serving = service.targets.iter().find(|target| target.percent > 0);
+                let Some(serving) = serving.map(|target| &target.revision) else { continue };
+                if *serving != service.latest_created_revision
+                    && let Some(image) = gcloud.image_of(&service.name, serving).await?
+                {
+                    service.image = image;
+                }
+            }
+            cloud_run(&services)
+        }
     };
     let last = history::runs(&settings.state_dir)?.into_iter().next().map(in_a_line);
     let holder = Lock::holder(&installation).await?;

@@ -10,7 +10,7 @@ use crate::capability::gcloud::client::Client as Gcloud;
 use crate::capability::gcloud::types::Place as CloudPlace;
 use crate::capability::sql::dump::{ByHand, by_hand};
 use crate::contract::Effect;
-use crate::contract::gcloud::{RestoreChange, ServiceRoute, Share};
+use crate::contract::gcloud::{RestoreChange, RestoreWhen, ServiceRoute, Share, Told};
 
 /// For a run that stopped after it changed the installation.
 pub(super) fn advice(run: &Run<'_>, end: &End) -> Vec<String> {
@@ -24,7 +24,10 @@ pub(super) fn advice(run: &Run<'_>, end: &End) -> Vec<String> {
         cloud: run.prepared.installation.services.gcloud().ok().map(Gcloud::place),
         files: run.prepared.installation.services.former_files.list(&plan.run).unwrap_or_default(),
     };
-    let commands: Vec<String> = left(run).flat_map(|effect| place.commands(effect)).collect();
+    let begun = run.ledger.begun();
+    let is_about_something = |effect: &&Effect| is_touched(effect, &begun);
+    let commands: Vec<String> =
+        left(run).filter(is_about_something).flat_map(|effect| place.commands(effect)).collect();
     if !commands.is_empty() {
         lines.push("By hand, in the project's directory, one after the other:".into());
         lines.extend(commands);
@@ -42,6 +45,17 @@ fn goes_on(run: &str, end: &End) -> String {
              mended: tessallite-up resume {run} goes on from here. A new upgrade is refused until then."
         ),
     }
+}
+
+/// A service that the upgrade has not come to stays as it is: to name its revision would pin it.
+fn is_touched(effect: &Effect, begun: &[Effect]) -> bool {
+    let Effect::RunRoute(back) = effect else { return true };
+    let deployed = begun.iter().filter_map(|effect| match effect {
+        Effect::RunDeploy(change) => Some(&change.revisions),
+        _ => None,
+    });
+    let deployed: Vec<&str> = deployed.flatten().map(|new| new.service.as_str()).collect();
+    back.routes.iter().any(|route| deployed.contains(&route.service.as_str()))
 }
 
 /// The effects of the rollback that have not finished.
@@ -132,13 +146,28 @@ impl Place<'_> {
         let at = format!("--instance {instance} --project {}", cloud.project);
         let filter = quoted(&format!("description=\"{}\"", change.backup));
         let id = format!("$(gcloud sql backups list {at} --filter {filter} --format 'value(id)')");
-        vec![
+        let when = match &change.when {
+            RestoreWhen::Always => Vec::new(),
+            RestoreWhen::Changed(told) => told
+                .iter()
+                .map(|told| {
+                    let Told { service, path, field, value } = told;
+                    format!(
+                        "(the next two only where {service} does not tell {field} {value} at \
+                         {path} any more; what was written since is lost)"
+                    )
+                })
+                .take(1)
+                .collect(),
+        };
+        let commands = [
             format!("gcloud sql backups create {at} --description {}", quoted(&change.safety)),
             format!(
                 "gcloud sql backups restore \"{id}\" --restore-instance {instance} --project {}",
                 cloud.project
             ),
-        ]
+        ];
+        when.into_iter().chain(commands).collect()
     }
 
     /// The same as the program would do, where the schema has changed.

@@ -108,8 +108,9 @@ impl Installation {
         match &self.services.platform {
             Platform::Compose(docker) => Ok(docker.engine().await?.project),
             Platform::CloudRun(gcloud) => {
-                let place = gcloud.place();
-                Ok(format!("{}/{}", place.project, place.region))
+                let Place { project, region, instance, .. } = gcloud.place();
+                let instance = instance.iter().map(|instance| format!("/{instance}"));
+                Ok(format!("{project}/{region}{}", instance.collect::<String>()))
             }
         }
     }

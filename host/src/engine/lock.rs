@@ -70,7 +70,7 @@ impl Lock {
                 sleep(MOMENT).await;
                 continue;
             };
-            let fate = holder.fate();
+            let fate = holder.fate(marks.is_of_an_engine());
             if fate == Fate::Dead {
                 // Whoever else sees the same dead owner removes the same container, and
                 // none that has come after it.
@@ -115,7 +115,7 @@ impl Lock {
         let Some((mark, holder)) = held(&marks).await? else {
             return Ok(Unlocked::NotLocked);
         };
-        let fate = holder.fate();
+        let fate = holder.fate(marks.is_of_an_engine());
         if holder.run != run || fate == Fate::Alive {
             return Err(locked(&marks, holder, fate));
         }

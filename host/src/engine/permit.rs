@@ -100,6 +100,8 @@ pub(super) struct Applying {
     step: String,
     declared: Vec<Effect>,
     begun: Mutex<Vec<bool>>,
+    /// Those that have failed, by their numbers in the run and their places in the step.
+    failed: Mutex<Vec<(usize, usize)>>,
     under_way: watch::Sender<usize>,
     operator: Arc<dyn Operator>,
 }
@@ -118,6 +120,7 @@ impl Applying {
             step: step.id.clone(),
             declared: step.effects.clone(),
             begun: Mutex::new(vec![false; step.effects.len()]),
+            failed: Mutex::default(),
             under_way: watch::Sender::new(0),
         }
     }
@@ -129,9 +132,17 @@ impl Applying {
         let _ = under_way.wait_for(|count| *count == 0).await;
     }
 
-    /// The declared effects that have not begun.
+    /// The declared effects that have not come to a good end: from now on, those that failed
+    /// may begin again, where that does no harm.
     pub(super) fn left(&self) -> Vec<Effect> {
-        let begun = unpoisoned(&self.begun);
+        let mut begun = unpoisoned(&self.begun);
+        for (_, declared) in unpoisoned(&self.failed).drain(..) {
+            if self.declared.get(declared).is_some_and(Effect::can_be_repeated)
+                && let Some(begun) = begun.get_mut(declared)
+            {
+                *begun = false;
+            }
+        }
         let left = self.declared.iter().zip(begun.iter()).filter(|(_, begun)| !**begun);
         left.map(|(effect, _)| effect.clone()).collect()
     }
@@ -228,6 +239,8 @@ impl Conduct for Applying {
         self.ledger.write(&record).map_err(unrecorded).inspect_err(|_| self.unclaim(declared))?;
         effects.begun.push((effect.clone(), Instant::now()));
         drop(effects);
+        // It has failed until it is known to have gone well.
+        unpoisoned(&self.failed).push((number, declared));
         self.ledger.expect_stops(effect);
         self.under_way.send_modify(|count| *count += 1);
         self.ledger.reporter.report(&Event::EffectStarted {
@@ -256,6 +269,9 @@ impl Conduct for Applying {
         };
         let written = self.ledger.write(&record).map_err(unrecorded);
         crash::at(Moment::After, effect);
+        if outcome.is_ok() {
+            unpoisoned(&self.failed).retain(|(number, _)| *number != effect);
+        }
         let mut effects = unpoisoned(&self.ledger.effects);
         let begun = effects.begun.get(effect).cloned();
         let ms = begun.as_ref().map_or(0, |(_, since)| milliseconds(*since));

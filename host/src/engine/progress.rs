@@ -24,6 +24,8 @@ pub struct Progress {
     pub effects: Vec<EffectRecord>,
     pub step: Option<String>,
     pub ending: Option<Ending>,
+    /// Why it was turned round, if it was.
+    pub turned: Option<String>,
 }
 
 /// One time that an effect was begun.
@@ -126,8 +128,9 @@ impl Progress {
                 (self.run, self.plan_sha256) = (run, plan_sha256);
             }
             Record::RunResumed => (self.step, self.ending) = (None, None),
-            Record::RollbackStarted { .. } => {
+            Record::RollbackStarted { why } => {
                 (self.direction, self.ending) = (Direction::Rollback, None);
+                self.turned = Some(why);
             }
             Record::StepStarted { step } => self.step = Some(step),
             Record::EffectStarted { step, declared, .. } => {

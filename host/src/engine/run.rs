@@ -166,7 +166,8 @@ impl Run<'_> {
     async fn go(&mut self) -> End {
         let progress = self.ledger.progress();
         if progress.direction == Direction::Rollback {
-            return self.back("the rollback had begun before".to_owned()).await;
+            let why = progress.turned.unwrap_or_else(|| "it had begun before".to_owned());
+            return self.back(why).await;
         }
         if let Err(error) = self.watch_again().await {
             return End::Stopped(error);

@@ -1,5 +1,6 @@
 //! How a run ended, in words that a person can act on.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::permit::Ledger;
@@ -17,12 +18,36 @@ pub(super) fn backup(ledger: &Ledger, backup_dir: &Path) -> Option<BackupView> {
     Some(BackupView { path: path.display().to_string(), bytes, sha256, tables })
 }
 
-/// The services whose deployment finished.
+/// The services whose deployment finished, and was not taken back.
 pub(super) fn deployed(ledger: &Ledger, plan: &Plan) -> Vec<ServiceChange> {
     let finished = ledger.finished();
-    // A new revision without traffic has changed nothing for anybody yet.
-    let serves = |effect: &&Effect| !matches!(effect, Effect::RunDeploy(_));
-    named(plan, finished.iter().map(|(effect, _)| effect).filter(serves))
+    let finished = || finished.iter().map(|(effect, _)| effect);
+    match plan.is_on_google_cloud() {
+        true => served_by_new(plan, finished()),
+        false => named(plan, finished()),
+    }
+}
+
+/// Those whose traffic was moved last to a revision of this plan: one without traffic has
+/// changed nothing for anybody yet.
+fn served_by_new<'a>(plan: &Plan, effects: impl Iterator<Item = &'a Effect>) -> Vec<ServiceChange> {
+    let steps = plan.steps.iter().flat_map(|planned| &planned.step.effects);
+    let revisions = steps.filter_map(|effect| match effect {
+        Effect::RunDeploy(change) => Some(&change.revisions),
+        _ => None,
+    });
+    let new: Vec<&str> = revisions.flatten().map(|new| new.name.as_str()).collect();
+    let routes = effects.filter_map(|effect| match effect {
+        Effect::RunRoute(change) => Some(&change.routes),
+        _ => None,
+    });
+    let mut last = BTreeMap::new();
+    for route in routes.flatten() {
+        let is_new = route.shares.iter().any(|share| new.contains(&share.revision.as_str()));
+        last.insert(route.service.as_str(), is_new);
+    }
+    let is_served = |change: &&ServiceChange| last.get(change.service.as_str()) == Some(&true);
+    plan.services.iter().filter(is_served).cloned().collect()
 }
 
 /// What the state is now and what to do about it.
@@ -37,7 +62,7 @@ pub(super) fn advice(
         return lines;
     }
     if ending == Ending::RolledBack {
-        went_back(&mut lines, ledger);
+        went_back(&mut lines, ledger, plan);
         return lines;
     }
     if !ledger.touched() {
@@ -65,8 +90,8 @@ pub(super) fn advice(
 }
 
 /// Nothing that ever was is gone: where it is now.
-fn went_back(lines: &mut Vec<String>, ledger: &Ledger) {
-    lines.push("The installation is as it was: its services, files and data.".into());
+fn went_back(lines: &mut Vec<String>, ledger: &Ledger, plan: &Plan) {
+    lines.push(as_it_was(ledger, plan));
     for (effect, result) in ledger.finished() {
         // Both kinds of restore say it with the same name.
         let kept = match effect {
@@ -79,6 +104,24 @@ fn went_back(lines: &mut Vec<String>, ledger: &Ledger) {
             "The database as the upgrade left it, with the writes since the backup, is kept \
              {kept}: look into it, and drop it when nobody needs it any more."
         ));
+    }
+}
+
+fn as_it_was(ledger: &Ledger, plan: &Plan) -> String {
+    if !plan.is_on_google_cloud() {
+        return "The installation is as it was: its services, files and data.".into();
+    }
+    let finished = ledger.finished();
+    let restore = finished.iter().find(|(effect, _)| matches!(effect, Effect::InstanceRestore(_)));
+    match restore {
+        Some((_, result)) if result["restored"] == true => {
+            "The installation is as it was: its services and data.".into()
+        }
+        Some((_, result)) => format!(
+            "The services are as they were. The database was not restored: {}.",
+            result["reason"].as_str().unwrap_or("nobody says why")
+        ),
+        None => "The services are as they were. The database was left as it is.".into(),
     }
 }
 

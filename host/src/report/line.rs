@@ -147,7 +147,7 @@ fn told(event: &Event) -> Vec<String> {
         }
         Event::EffectAnswered { summary, .. } => vec![format!("  done before: {summary}")],
         Event::WritesWouldBeLost { since: Some(since), .. } => {
-            vec![format!("what was written since the backup of {since} is not in it")]
+            vec![format!("what was written since the backup of {since} would not be in it")]
         }
         Event::WritesWouldBeLost { tables, since: None } => {
             let heading = "written since the backup, and not in it:".to_owned();

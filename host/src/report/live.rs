@@ -203,7 +203,9 @@ impl View {
     fn writes(&mut self, tables: &[TableChange], since: Option<&str>) {
         self.step = None;
         let text = match since {
-            Some(since) => format!("What was written since the backup of {since} is not in it."),
+            Some(since) => {
+                format!("What was written since the backup of {since} would not be in it.")
+            }
             None => format!("Written since the backup, and not in it:\n{}", table::writes(tables)),
         };
         self.stage.say(text.trim_end());

@@ -162,6 +162,45 @@ impl CloudRun {
     }
 }
 
+impl CloudRun {
+    /// With what the plugin's settings say of the services: these may come from elsewhere.
+    ///
+    /// # Errors
+    /// A service is named twice, or none is.
+    pub fn with(self, settings: &BTreeMap<String, String>) -> Result<Self> {
+        let mut services = self.services;
+        if let Some(list) = settings.get("services") {
+            let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+            let known = |name: &str| {
+                let known = services.iter().find(|service| service.name == name).cloned();
+                known.unwrap_or_else(|| Named { name: name.into(), external: false, url: None })
+            };
+            services = names.map(known).collect();
+        }
+        for service in &mut services {
+            let own = |key: &str| settings.get(&format!("services.{}.{key}", service.name));
+            if let Some(external) = own("external") {
+                service.external = matches!(external.as_str(), "true" | "yes" | "1");
+            }
+            service.url = own("url").cloned().or(service.url.take());
+        }
+        check(&services)?;
+        Ok(Self { services, ..self })
+    }
+}
+
+fn check(services: &[Named]) -> Result<()> {
+    for (place, Named { name, .. }) in services.iter().enumerate() {
+        if services[..place].iter().any(|known| known.name == *name) {
+            return Err(Error::Invalid(format!("[cloudrun] services names {name:?} twice")));
+        }
+    }
+    if services.is_empty() {
+        return Err(Error::Invalid("[cloudrun] services is empty".into()));
+    }
+    Ok(())
+}
+
 impl Table {
     fn entries(&self) -> Vec<Service> {
         let names = || SERVICES.iter().map(|name| Entry::Name((*name).to_owned())).collect();
@@ -170,16 +209,13 @@ impl Table {
     }
 
     fn named(&self) -> Result<Vec<Named>> {
-        let mut services: Vec<Named> = Vec::new();
-        for Service { name, external, url, .. } in self.entries() {
-            if services.iter().any(|known| known.name == name) {
-                return Err(Error::Invalid(format!("[cloudrun] services names {name:?} twice")));
-            }
-            services.push(Named { name, external: external.unwrap_or(false), url });
-        }
-        if services.is_empty() {
-            return Err(Error::Invalid("[cloudrun] services is empty".into()));
-        }
+        let named = |Service { name, external, url, .. }| Named {
+            name,
+            external: external.unwrap_or(false),
+            url,
+        };
+        let services: Vec<Named> = self.entries().into_iter().map(named).collect();
+        check(&services)?;
         Ok(services)
     }
 
@@ -327,6 +363,23 @@ mod tests {
         assert_eq!(found.project, "of-file");
         let flags = Flags { project: Some("of-flag".into()), ..Flags::default() };
         assert_eq!(CloudRun::resolve(&file, &flags, &variable).unwrap().project, "of-flag");
+    }
+
+    #[test]
+    fn what_is_said_of_a_service_elsewhere_counts_too() {
+        let found = resolve("project = \"p\"\nregion = \"r\"").unwrap();
+        let settings = [
+            ("services", "gateway, agent"),
+            ("services.gateway.external", "true"),
+            ("services.gateway.url", "https://g"),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let services = found.clone().with(&settings).unwrap().services;
+        let gateway =
+            Named { name: "gateway".into(), external: true, url: Some("https://g".into()) };
+        let agent = Named { name: "agent".into(), external: false, url: None };
+        assert_eq!(services, [gateway, agent]);
+        assert_eq!(found.clone().with(&BTreeMap::new()).unwrap(), found);
     }
 
     #[test]

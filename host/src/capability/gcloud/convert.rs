@@ -41,6 +41,11 @@ pub(super) fn image(service: &Value) -> String {
     container(template).map(|at| text(&template["containers"][at]["image"])).unwrap_or_default()
 }
 
+/// What it is made of stands in the revision as in a template.
+pub(super) fn image_of_revision(revision: &Value) -> String {
+    container(revision).map(|at| text(&revision["containers"][at]["image"])).unwrap_or_default()
+}
+
 pub(super) fn service(json: &Value) -> Service {
     let latest_ready_revision = short(json["latestReadyRevision"].as_str().unwrap_or_default());
     let (ready, message) = readiness(json);

@@ -69,8 +69,8 @@ impl Holder {
         })
     }
 
-    pub(super) fn fate(&self) -> Fate {
-        self.process.fate()
+    pub(super) fn fate(&self, on_this_engine: bool) -> Fate {
+        self.process.fate(on_this_engine)
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
         let holder = Holder::of(&mark(labels)).unwrap();
         assert_eq!(holder.run, "r error: \u{fffd}[2J");
         assert_eq!(holder.who, "unknown");
-        assert_eq!(holder.fate(), Fate::Unknown);
+        assert_eq!(holder.fate(true), Fate::Unknown);
     }
 
     #[test]

@@ -41,6 +41,11 @@ impl Marks {
         &self.project
     }
 
+    /// Or the whole world sees it.
+    pub(super) fn is_of_an_engine(&self) -> bool {
+        matches!(self.kept, Kept::Container(..))
+    }
+
     pub(super) fn place(&self) -> String {
         match &self.kept {
             Kept::Container(_, name) => format!("the container {name}"),

@@ -81,8 +81,15 @@ impl Process {
         }
     }
 
-    pub(super) fn fate(&self) -> Fate {
-        self.fate_from(&Self::own(), look)
+    /// `on_this_engine`: the lock can be seen from this machine only, and from those that share
+    /// its engine. Of one that the whole world sees, a machine of the same name and identity may
+    /// be a copy.
+    pub(super) fn fate(&self, on_this_engine: bool) -> Fate {
+        let own = Self::own();
+        if !on_this_engine && self.boot != own.boot {
+            return Fate::Unknown;
+        }
+        self.fate_from(&own, look)
     }
 
     /// As it is seen from another process.
@@ -224,17 +231,17 @@ mod tests {
 
     #[test]
     fn this_process_is_alive_and_its_child_is_dead_once_it_is_killed() {
-        assert_eq!(Process::own().fate(), Fate::Alive);
+        assert_eq!(Process::own().fate(true), Fate::Alive);
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let Seen::Running { started } = look(child.id()) else { panic!("it is not seen") };
         let holder = Process { pid: child.id(), started, ..Process::own() };
-        assert_eq!(holder.fate(), Fate::Alive);
+        assert_eq!(holder.fate(true), Fate::Alive);
         child.kill().unwrap();
         // Dead already while nobody has waited for it.
         while look(child.id()) != Seen::Gone {}
-        assert_eq!(holder.fate(), Fate::Dead);
+        assert_eq!(holder.fate(true), Fate::Dead);
         child.wait().unwrap();
-        assert_eq!(holder.fate(), Fate::Dead);
+        assert_eq!(holder.fate(true), Fate::Dead);
     }
 
     #[test]

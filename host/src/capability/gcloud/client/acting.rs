@@ -7,7 +7,7 @@ use tokio::time::{Duration, Instant};
 
 use super::credentials::{Identity, access_request, identity_request};
 use super::failure::Failure;
-use super::transport::{Call, Repeat, Transport};
+use super::transport::{Call, Repeat, Transport, Who};
 use crate::capability::error::{Error, Result};
 
 /// They last an hour.
@@ -57,16 +57,19 @@ impl Transport {
     }
 
     /// Google Cloud has refused this token. Whether there may be another one.
-    pub(super) async fn renew(&self, refused: &str) -> bool {
-        if self.acting.account.is_some() {
+    pub(super) async fn renew(&self, refused: &str, who: Who) -> bool {
+        if who == Who::Acting && self.acting.account.is_some() {
             *self.acting.token.lock().await = None;
             return true;
         }
         self.credentials.renew(refused).await
     }
 
-    /// A token that proves to a service who asks it.
-    pub(super) async fn identity(&self, audience: &str) -> Result<String> {
+    /// A token that proves to a service who asks it; another one than was refused.
+    pub(super) async fn identity(&self, audience: &str, refused: Option<&str>) -> Result<String> {
+        if let Some(refused) = refused {
+            self.credentials.forget(refused).await;
+        }
         let doing = format!("getting an ID token for {audience}");
         let identity = match &self.acting.account {
             Some(account) => Identity::Account(account.clone()),
@@ -93,11 +96,18 @@ impl Transport {
         body: &Value,
     ) -> Result<Value, Failure> {
         let url = self.acting.url(account, method).map_err(Failure::Undone)?;
-        let own = self.credentials.access_token().await.map_err(Failure::Undone)?;
         // It gives a token and changes nothing.
-        let call =
-            Call { doing, method: Method::POST, url, body: Some(body), repeat: Repeat::Read };
-        let answer = self.once(&call, &own).await?;
+        let call = Call {
+            doing,
+            method: Method::POST,
+            url,
+            body: Some(body),
+            accept: None,
+            repeat: Repeat::Read,
+        };
+        // Whatever it says is not about what the token is for.
+        let answer = self.call_as(&call, Who::Operator).await;
+        let answer = answer.map_err(|failure| Failure::Undone(failure.into()))?;
         serde_json::from_slice(&answer.body).map_err(|_| {
             Failure::Undone(Error::failed(format!("{doing}: what was answered is no JSON")))
         })

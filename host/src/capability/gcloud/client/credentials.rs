@@ -89,9 +89,7 @@ impl Credentials {
 
     /// Google Cloud has refused this token. Whether there may be another one.
     pub(super) async fn renew(&self, refused: &str) -> bool {
-        let mut tokens = self.tokens.lock().await;
-        tokens.retain(|_, (token, _)| token != refused);
-        drop(tokens);
+        self.forget(refused).await;
         let mut source = self.source.lock().await;
         match &*source {
             Some(Source::Token(_)) => false,
@@ -102,6 +100,10 @@ impl Credentials {
             }
             _ => true,
         }
+    }
+
+    pub(super) async fn forget(&self, refused: &str) {
+        self.tokens.lock().await.retain(|_, (token, _)| token != refused);
     }
 
     /// # Errors

@@ -46,9 +46,16 @@ impl Client {
         self.on_cloud_run(&new.service)?;
         let doing = format!("checking a new revision of {}", new.service);
         let (mut with_tag, mut refused) = (true, None);
+        let mut may_read = false;
         for _ in 0..MOST_TRIES {
             let service = self.raw(&new.service).await?;
             check_before(&service, new)?;
+            let ready = convert::short(service["latestReadyRevision"].as_str().unwrap_or_default());
+            if !may_read && !ready.is_empty() {
+                // It will have to: that permission is one of its own.
+                self.revision(&new.service, ready).await?;
+                may_read = true;
+            }
             let body = with_revision(&service, new, with_tag)?;
             let patch = Patch {
                 service: &new.service,
@@ -73,13 +80,20 @@ impl Client {
         self.on_cloud_run(&new.service)?;
         let doing = format!("creating the revision {}", new.name);
         let (mut seen, mut with_tag, mut may_be_there) = (None, true, false);
-        for _ in 0..MOST_TRIES {
+        let mut settling = Backoff::polling(LONGEST_PAUSE, self.place().patience.request);
+        let mut tries = 0;
+        while tries < MOST_TRIES {
             let service = self.raw(&new.service).await?;
             if self.is_created(&service, new, may_be_there).await? {
                 return self.until_ready(new, &doing, None, note).await;
             }
             check_before(&service, new)?;
+            if convert::is_reconciling(&service) && settling.pause(None).await.is_ok() {
+                // What serves now may not be what was asked for last.
+                continue;
+            }
             check_unchanged(seen.get_or_insert_with(|| Seen::of(&service)), &service, new)?;
+            tries += 1;
             let body = with_revision(&service, new, with_tag)?;
             let patch = Patch {
                 service: &new.service,
@@ -123,7 +137,8 @@ impl Client {
         may_be_there: bool,
     ) -> Result<bool> {
         let created = service["latestCreatedRevision"].as_str().unwrap_or_default();
-        if convert::short(created) == new.name {
+        // The template has the name first, the revision is there a moment later.
+        if convert::short(created) == new.name || service["template"]["revision"] == new.name {
             return Ok(true);
         }
         Ok(may_be_there && self.revision(&new.service, &new.name).await?.is_some())
@@ -262,10 +277,10 @@ fn check_unchanged(seen: &Seen, service: &Value, new: &NewRevision) -> Result<()
 }
 
 fn check_image(revision: &Value, new: &NewRevision) -> Result<()> {
-    let image = convert::container(revision)
-        .map(|at| convert::text(&revision["containers"][at]["image"]))
-        .unwrap_or_default();
-    if image == new.image {
+    let image = convert::image_of_revision(revision);
+    // Google may leave out the tag of an image that has a digest.
+    let digest = |image: &str| image.split_once('@').map(|(_, digest)| digest.to_owned());
+    if image == new.image || (digest(&image).is_some() && digest(&image) == digest(&new.image)) {
         return Ok(());
     }
     Err(Error::conflict(format!("there is a revision {} already, of {image}", new.name)))
@@ -280,7 +295,14 @@ fn with_revision(service: &Value, new: &NewRevision, with_tag: bool) -> Result<V
     };
     template["containers"][at]["image"] = json!(new.image);
     template["revision"] = json!(new.name);
-    let mut traffic = traffic::held(&asked(service), &convert::targets(service));
+    let held = traffic::held(&asked(service), &convert::targets(service));
+    let mut traffic = held.ok_or_else(|| {
+        Error::unavailable(format!(
+            "what serves of {} is not told in full, and cannot be held where it is",
+            new.service
+        ))
+        .hint("look at it: gcloud run services describe; then try again")
+    })?;
     traffic.retain(|target| target["tag"].as_str() != Some(&new.tag));
     if with_tag {
         traffic.push(traffic::tagged(&new.name, &new.tag));

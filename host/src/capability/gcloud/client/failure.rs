@@ -99,7 +99,10 @@ impl Refusal {
                 "switch the API on: gcloud services enable run.googleapis.com sqladmin.googleapis.com"
             }
             403 => "grant the permission to the identity that is used here, or use another one",
-            404 => "see that project, region and name are right: gcloud run services list",
+            404 => {
+                "see that project, region and names are right: gcloud run services list, \
+                 gcloud sql instances list"
+            }
             429 => "the quota of the project is used up: wait, or have it raised",
             _ => return None,
         })

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::deploy::MOMENT;
@@ -33,8 +32,14 @@ const MOST_PAGES: usize = 20;
 /// What became of a wish to begin an operation.
 pub(super) enum Begun {
     Operation(Value),
-    /// Nobody knows: look for it.
-    Perhaps,
+    /// Not now, or nobody knows: look for it before the next try.
+    Later,
+}
+
+/// The tries to begin an operation, and how long there may be some.
+pub(super) struct Tries {
+    busy: Backoff,
+    lost: Backoff,
 }
 
 impl Client {
@@ -71,6 +76,7 @@ impl Client {
     pub async fn create_backup(&self, description: &str, note: Note<'_>) -> Result<Backup> {
         let doing = format!("backing up the instance {}", self.instance_name()?);
         let body = json!({"description": description});
+        let mut tries = self.tries();
         loop {
             match self.backup_of(description).await? {
                 Some(backup) if backup.status == SUCCESSFUL => return Ok(backup),
@@ -81,12 +87,9 @@ impl Client {
                 _ => {}
             }
             let url = self.of_instance(&["backupRuns"])?;
-            match self.begin(&doing, url, &body).await? {
-                Begun::Operation(operation) => {
-                    self.follow_sql(&doing, operation, note).await?;
-                    return self.until_listed(description, &doing).await;
-                }
-                Begun::Perhaps => sleep(MOMENT).await,
+            if let Begun::Operation(operation) = self.begin(&doing, url, &body, &mut tries).await? {
+                self.follow_sql(&doing, operation, note).await?;
+                return self.until_listed(description, &doing).await;
             }
         }
     }
@@ -108,7 +111,11 @@ impl Client {
                         backup.id,
                         one_line(&backup.status)
                     ))
-                    .hint("gcloud sql operations list says why"));
+                    .hint(format!(
+                        "gcloud sql operations list --instance {} --project {} says why",
+                        self.instance_name()?,
+                        self.place().project
+                    )));
                 }
                 None => absent.pause(None).await.is_err(),
             };
@@ -120,33 +127,59 @@ impl Client {
         }
     }
 
-    /// Has an operation begin, waiting for another one to end.
-    pub(super) async fn begin(&self, doing: &str, url: Url, body: &Value) -> Result<Begun> {
-        let mut busy = Backoff::new(BUSY_PAUSE, LONGEST_BUSY_PAUSE, self.place().patience.busy);
-        loop {
-            let call = Call {
-                doing,
-                method: Method::POST,
-                url: url.clone(),
-                body: Some(body),
-                repeat: Repeat::Never,
-            };
-            let refusal = match self.transport().json(call).await {
-                Ok(operation) => return Ok(Begun::Operation(operation)),
-                Err(Failure::Lost(_)) => return Ok(Begun::Perhaps),
-                // Refused before anything happened: to try again is safe.
-                Err(Failure::Refused(refusal)) if refusal.is_busy() => refusal,
-                Err(failure) => return Err(failure.into()),
-            };
-            if busy.pause(refusal.retry_after).await.is_err() {
-                let other = self.operations().await?.into_iter().find(|o| o["status"] != "DONE");
-                let other = other.as_ref().map_or_else(String::new, in_words);
-                return Err(Error::unavailable(format!(
-                    "{doing}: the instance is busy with another operation: {other}"
-                ))
-                .hint("wait until it has ended (gcloud sql operations list), then try again"));
-            }
+    pub(super) fn tries(&self) -> Tries {
+        let patience = self.place().patience;
+        Tries {
+            busy: Backoff::new(BUSY_PAUSE, LONGEST_BUSY_PAUSE, patience.busy),
+            lost: Backoff::new(MOMENT, LONGEST_BUSY_PAUSE, patience.request),
         }
+    }
+
+    /// One try to have an operation begin; a pause where it does not.
+    pub(super) async fn begin(
+        &self,
+        doing: &str,
+        url: Url,
+        body: &Value,
+        tries: &mut Tries,
+    ) -> Result<Begun> {
+        let call = Call {
+            doing,
+            method: Method::POST,
+            url,
+            body: Some(body),
+            accept: None,
+            repeat: Repeat::Never,
+        };
+        match self.transport().json(call).await {
+            Ok(operation) => Ok(Begun::Operation(operation)),
+            Err(Failure::Lost(error)) => match tries.lost.pause(None).await {
+                Ok(()) => Ok(Begun::Later),
+                Err(_) => Err(error),
+            },
+            // Refused before anything happened: to try again is safe.
+            Err(Failure::Refused(refusal)) if refusal.is_busy() => {
+                match tries.busy.pause(refusal.retry_after).await {
+                    Ok(()) => Ok(Begun::Later),
+                    Err(_) => Err(self.is_busy(doing).await?),
+                }
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn is_busy(&self, doing: &str) -> Result<Error> {
+        let other = self.operations().await?.into_iter().find(|o| o["status"] != "DONE");
+        let other = other.as_ref().map_or_else(|| "none is listed".to_owned(), in_words);
+        Ok(Error::unavailable(format!(
+            "{doing}: the instance is busy with another operation: {other}"
+        ))
+        .hint(format!(
+            "wait until it has ended (gcloud sql operations list --instance {} --project {}), \
+             then try again",
+            self.instance_name()?,
+            self.place().project
+        )))
     }
 
     /// Waits for the end of an operation of Cloud SQL.
@@ -165,7 +198,10 @@ impl Client {
                 return Err(Error::timed_out(format!(
                     "{doing}: the operation {name} has not ended in time, and goes on"
                 ))
-                .hint("tessallite-up resume waits for it again"));
+                .hint(format!(
+                    "wait for it: gcloud sql operations wait {name} --project {}; then try again",
+                    self.place().project
+                )));
             }
             let path = ["v1", "projects", &self.place().project, "operations", &name];
             let url = joined(&self.inner.endpoints.sql, &path)?;

@@ -1,4 +1,4 @@
-//! A mark that only one can have: an annotation of the first service, set with its etag.
+//! A mark that only one can have: an annotation of a service, set with its etag.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,17 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::Client;
+use super::backoff::Backoff;
 use super::deploy::{MOMENT, MOST_TRIES};
 use super::failure::Failure;
+use super::operation::LONGEST_PAUSE;
 use super::services::Patch;
 use crate::capability::error::{Error, Result};
+use crate::capability::gcloud::convert;
 use crate::capability::gcloud::types::Mark;
 
+/// The service that every documented installation has.
+const USUAL_BEARER: &str = "model-service";
 /// No revision comes of an annotation of the service, and none of Google's is of this name.
 const ANNOTATION: &str = "tessallite-up/lock";
 
@@ -39,7 +44,16 @@ impl Client {
             };
             Some(true)
         };
-        Ok(match self.annotate("setting the lock", change).await? {
+        let outcome = match self.annotate("setting the lock", change).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                // It may be there all the same. Whoever cannot remove it either has been told
+                // why by then, and unlock is there.
+                let _ = self.remove_mark(&id).await;
+                return Err(error);
+            }
+        };
+        Ok(match outcome {
             Outcome::Done => Some(id),
             Outcome::NotNow => None,
         })
@@ -95,8 +109,8 @@ impl Client {
                 validate_only: false,
             };
             match self.patch(patch).await {
-                Ok(operation) => {
-                    self.follow(&doing, operation, &|_| ()).await?;
+                Ok(_) => {
+                    self.until_settled(name).await?;
                     return Ok(Outcome::Done);
                 }
                 Err(Failure::Refused(refusal)) if refusal.is_stale() => {}
@@ -107,10 +121,27 @@ impl Client {
         Err(Error::conflict(format!("{doing}: the service is changed again and again")))
     }
 
-    /// The service that carries the mark.
+    /// The change is accepted; until it is in effect, the service counts as being changed.
+    async fn until_settled(&self, name: &str) -> Result<()> {
+        let mut backoff = Backoff::polling(LONGEST_PAUSE, self.place().patience.revision);
+        while convert::is_reconciling(&self.raw(name).await?) {
+            if backoff.pause(None).await.is_err() {
+                return Err(Error::timed_out(format!(
+                    "the service {name} is still being changed, and has been for long"
+                ))
+                .hint("gcloud run services describe shows what it waits for"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The service that carries the mark: the same one, in whatever order a configuration has
+    /// them.
     fn bearer(&self) -> Result<&str> {
-        let mut services = self.place().services.iter();
-        let first = services.find(|service| !service.external).ok_or_else(|| {
+        let on_cloud_run = || self.place().services.iter().filter(|service| !service.external);
+        let usual = on_cloud_run().find(|service| service.name == USUAL_BEARER);
+        let first = usual.or_else(|| on_cloud_run().min_by_key(|service| &service.name));
+        let first = first.ok_or_else(|| {
             Error::invalid("no service of the configuration is on Cloud Run")
                 .hint("[cloudrun] services lists those of the installation")
         })?;

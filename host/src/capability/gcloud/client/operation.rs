@@ -45,7 +45,7 @@ impl Client {
                 return Err(Error::timed_out(format!(
                     "{doing}: the operation {name} has not ended in time, and goes on"
                 ))
-                .hint("tessallite-up resume looks at it again; see the Cloud console"));
+                .hint("gcloud run services describe shows what it waits for"));
             }
             let mut url = self.inner.endpoints.run.clone();
             let path = format!("{}v2/{name}", url.path());

@@ -51,8 +51,13 @@ impl Client {
             return Err(Error::failed(format!("{doing}: it wants to know who asks")));
         };
         check_safe(&url)?;
-        let token = self.transport().identity(audience).await?;
-        let answer = self.ask(&doing, &url, timeout, Some(&token)).await?;
+        let token = self.transport().identity(audience, None).await?;
+        let mut answer = self.ask(&doing, &url, timeout, Some(&token)).await?;
+        if answer.status == 401 {
+            // One that was kept may be too old by now.
+            let token = self.transport().identity(audience, Some(&token)).await?;
+            answer = self.ask(&doing, &url, timeout, Some(&token)).await?;
+        }
         if !matches!(answer.status, 401 | 403) {
             let key = (service.to_owned(), tag.map(str::to_owned));
             let mut addresses = self.inner.addresses.lock().await;
@@ -102,6 +107,11 @@ impl Client {
                 Error::not_found(format!("the service {service} has no address here"))
                     .hint(format!("give it one: services.{service}.url in [cloudrun]"))
             })?;
+            if base.contains('@') {
+                return Err(Error::invalid(format!(
+                    "the address of {service} contains a user, which would be shown"
+                )));
+            }
             return Ok(Address { base, audience: None, is_private });
         }
         let found = self.service(service).await?;
@@ -134,7 +144,7 @@ fn check(path: &str, timeout: Duration) -> Result<()> {
 }
 
 /// A token that anybody on the way can read is anybody's.
-fn check_safe(url: &Url) -> Result<()> {
+pub(super) fn check_safe(url: &Url) -> Result<()> {
     let is_loopback = match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
@@ -144,7 +154,7 @@ fn check_safe(url: &Url) -> Result<()> {
     if url.scheme() == "https" || is_loopback {
         return Ok(());
     }
-    Err(Error::denied(format!("{url} asks for an ID token, and is not HTTPS")))
+    Err(Error::denied(format!("{url} would get a token, and is not HTTPS")))
 }
 
 fn response(doing: &str, answer: Answer) -> Result<Response> {

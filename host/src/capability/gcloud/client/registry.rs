@@ -1,9 +1,11 @@
 //! Which digest an image reference names now.
 
+use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, Request, Url};
 
 use super::Client;
 use super::failure::{Failure, Refusal};
+use super::probe::check_safe;
 use super::services::joined;
 use super::transport::{Answer, Call, Repeat};
 use crate::capability::error::{Error, Result};
@@ -11,6 +13,11 @@ use crate::text::hex;
 use sha2::{Digest as _, Sha256};
 
 const DIGEST: &str = "docker-content-digest";
+/// Else a registry may convert a manifest into one of another digest.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
 
 struct Reference<'a> {
     host: &'a str,
@@ -24,8 +31,10 @@ impl Client {
     /// `NotFound`, `Invalid`, and those of the registry.
     pub async fn resolve(&self, image: &str) -> Result<String> {
         let Some(reference) = parse(image) else {
-            return Err(Error::invalid(format!("no image reference with a registry: {image:?}"))
-                .hint("it is HOST/PROJECT/REPOSITORY/IMAGE:TAG"));
+            return Err(Error::invalid(format!(
+                "no image reference with a registry and a tag: {image:?}"
+            ))
+            .hint("it is HOST/PROJECT/REPOSITORY/IMAGE:TAG, or …@DIGEST"));
         };
         let doing = format!("looking up the image {image}");
         let url = self.manifest(&reference)?;
@@ -57,11 +66,14 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let repeat = Repeat::Read;
         if self.inner.endpoints.registry.is_some() || is_googles(reference.host) {
-            let call = Call { doing, method: Method::GET, url, body: None, repeat };
+            check_safe(&url).map_err(Failure::Undone)?;
+            let accept = Some(MANIFESTS);
+            let call = Call { doing, method: Method::GET, url, body: None, accept, repeat };
             return self.transport().call(&call).await;
         }
         let mut request = Request::new(Method::GET, url);
         *request.timeout_mut() = Some(self.place().patience.request);
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(MANIFESTS));
         let answer = self.transport().plain(doing, request).await?;
         match answer.status {
             200 => Ok(answer),
@@ -98,7 +110,7 @@ fn parse(image: &str) -> Option<Reference<'_>> {
     let (host, rest) = name.split_once('/')?;
     let (path, tag) = match rest.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, tag),
-        _ => (rest, "latest"),
+        _ => (rest, ""),
     };
     let is_host = host.contains(['.', ':']) || host == "localhost";
     let version = digest.unwrap_or(tag);
@@ -120,7 +132,8 @@ mod tests {
         };
         let some = |a: &str, b: &str, c: &str| Some((a.to_owned(), b.to_owned(), c.to_owned()));
         assert_eq!(seen("eu-docker.pkg.dev/p/r/i:1.5"), some("eu-docker.pkg.dev", "p/r/i", "1.5"));
-        assert_eq!(seen("h.io:5000/p/i"), some("h.io:5000", "p/i", "latest"));
+        assert_eq!(seen("h.io:5000/p/i:2"), some("h.io:5000", "p/i", "2"));
+        assert_eq!(seen("h.io:5000/p/i"), None);
         assert_eq!(seen("h.io/p/i:1@sha256:ab"), some("h.io", "p/i", "sha256:ab"));
         assert_eq!(seen("postgres:15"), None);
         assert_eq!(seen("library/postgres:15"), None);

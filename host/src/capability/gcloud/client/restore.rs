@@ -2,10 +2,11 @@
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::time::{Duration, sleep};
+use tokio::time::Duration;
 
-use super::deploy::MOMENT;
+use super::backoff::Backoff;
 use super::instance::{Begun, complaint};
+use super::operation::LONGEST_PAUSE;
 use super::{Client, Note};
 use crate::capability::error::{Error, Result};
 use crate::contract::gcloud::{Backup, RestoreChange, RestoreWhen, Restored, Told};
@@ -51,9 +52,24 @@ impl Client {
             let reason = "the operator keeps the database as it is".to_owned();
             return Ok(Restored { restored: false, reason });
         }
-        self.create_backup(&change.safety, note).await?;
+        // Of the state of this very moment: one of an earlier attempt lacks what was written
+        // since.
+        let safety = match self.safeties(change).await?.len() {
+            0 => change.safety.clone(),
+            earlier => format!("{} ({})", change.safety, earlier + 1),
+        };
+        self.create_backup(&safety, note).await?;
         self.overwrite(&backup, change, note).await?;
-        Ok(restored(change))
+        Ok(restored(&safety))
+    }
+
+    /// The backups of the state before, of all attempts; the newest first.
+    async fn safeties(&self, change: &RestoreChange) -> Result<Vec<Backup>> {
+        let numbered = format!("{} (", change.safety);
+        let is_one = |backup: &Backup| {
+            backup.description == change.safety || backup.description.starts_with(&numbered)
+        };
+        Ok(self.backups().await?.into_iter().filter(is_one).collect())
     }
 
     async fn overwrite(
@@ -68,14 +84,13 @@ impl Client {
             "instanceId": self.instance_name()?,
             "project": self.place().project,
         }});
+        let mut tries = self.tries();
         loop {
             let url = self.of_instance(&["restoreBackup"])?;
-            match self.begin(&doing, url, &body).await? {
-                Begun::Operation(operation) => {
-                    return self.follow_sql(&doing, operation, note).await;
-                }
-                Begun::Perhaps => sleep(MOMENT).await,
+            if let Begun::Operation(operation) = self.begin(&doing, url, &body, &mut tries).await? {
+                return self.follow_sql(&doing, operation, note).await;
             }
+            // What makes it busy may be our own try, whose answer was lost.
             if self.restored_before(change, note).await?.is_some() {
                 return Ok(());
             }
@@ -89,10 +104,10 @@ impl Client {
         change: &RestoreChange,
         note: Note<'_>,
     ) -> Result<Option<Restored>> {
-        let Some(safety) = self.backup_of(&change.safety).await? else { return Ok(None) };
-        if safety.status != SUCCESSFUL {
+        let safeties = self.safeties(change).await?;
+        let Some(safety) = safeties.first().filter(|safety| safety.status == SUCCESSFUL) else {
             return Ok(None);
-        }
+        };
         let is_ours = |operation: &Value| {
             let began = operation["insertTime"].as_str().unwrap_or_default();
             operation["operationType"] == "RESTORE_VOLUME" && is_later(began, &safety.started_at)
@@ -105,7 +120,7 @@ impl Client {
         }
         let doing = format!("restoring the instance {}", self.instance_name()?);
         self.follow_sql(&doing, operation, note).await?;
-        Ok(Some(restored(change)))
+        Ok(Some(restored(&safety.description)))
     }
 
     async fn good_backup(&self, description: &str) -> Result<Backup> {
@@ -120,25 +135,45 @@ impl Client {
         }
     }
 
-    /// Says so where every service tells what it told before.
+    /// Says so where the database has not changed. All of these services are of the same one:
+    /// it takes one that tells. Where none does, they are asked again for as long as for any
+    /// other answer.
     async fn is_as_before(&self, told: &[Told]) -> Result<Option<String>> {
-        let mut values = Vec::new();
-        for before in told {
-            let answer = self.probe(&before.service, None, &before.path, ANSWER).await;
-            let json: Option<Value> =
-                answer.ok().and_then(|answer| serde_json::from_slice(&answer.body).ok());
-            let now = json.as_ref().and_then(|json| json[&before.field].as_str());
-            if now != Some(before.value.as_str()) {
+        let mut patience = Backoff::polling(LONGEST_PAUSE, self.place().patience.request);
+        loop {
+            let mut same = None;
+            for before in told {
+                match self.tells(before).await {
+                    Some(now) if now == before.value => same = Some(before),
+                    Some(_) => return Ok(None),
+                    None => {}
+                }
+            }
+            if let Some(Told { service, field, value, .. }) = same {
+                let reason =
+                    format!("the database has not changed: {service} tells {field} {value}");
+                return Ok(Some(reason));
+            }
+            if patience.pause(None).await.is_err() {
                 return Ok(None);
             }
-            values.push(format!("{} tells {} {}", before.service, before.field, before.value));
         }
-        Ok(Some(format!("the database has not changed: {}", values.join(", "))))
+    }
+
+    /// Nothing where it cannot be asked, or does not know.
+    async fn tells(&self, told: &Told) -> Option<String> {
+        let answer = self.probe(&told.service, None, &told.path, ANSWER).await.ok()?;
+        let json: Value = serde_json::from_slice(&answer.body).ok()?;
+        match json.get(&told.field)? {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        }
     }
 }
 
-fn restored(change: &RestoreChange) -> Restored {
-    let reason = format!("the state of before is in the backup {:?}", change.safety);
+fn restored(safety: &str) -> Restored {
+    let reason = format!("the state of before is in the backup {safety:?}");
     Restored { restored: true, reason }
 }
 

@@ -36,6 +36,7 @@ impl Client {
             if is_asked && is_settled(&service, route) {
                 return Ok(());
             }
+            check_expected(&service, route)?;
             if !is_asked {
                 let first = first.get_or_insert_with(|| shares(&before));
                 if !traffic::is_same(first, &shares(&before)) {
@@ -103,6 +104,23 @@ fn check(route: &ServiceRoute) -> Result<()> {
     Err(Error::invalid(format!("the shares of {} add up to {sum}, not to 100", route.service)))
 }
 
+/// What serves is what was expected, or what is wanted already.
+fn check_expected(service: &Value, route: &ServiceRoute) -> Result<()> {
+    let now = convert::targets(service);
+    let is_as = |shares| traffic::serves(shares, &now);
+    if route.before.is_empty() || is_as(&route.before) || is_as(&route.shares) {
+        return Ok(());
+    }
+    let serving = now.iter().filter(|target| target.percent > 0);
+    let serving = serving.map(|target| format!("{} % {}", target.percent, target.revision));
+    Err(Error::conflict(format!(
+        "the traffic of {} is not where it was left, but {}: somebody else has moved it",
+        route.service,
+        serving.collect::<Vec<_>>().join(", ")
+    ))
+    .hint("find out who, and plan again"))
+}
+
 /// What follows the latest revision must lead to the one that was meant.
 fn check_latest(service: &Value, route: &ServiceRoute) -> Result<()> {
     let latest = |field: &str| convert::short(service[field].as_str().unwrap_or_default());
@@ -129,7 +147,13 @@ mod tests {
 
     fn route(percent: u32, latest: bool) -> ServiceRoute {
         let share = Share { revision: "s-2".into(), percent, latest };
-        ServiceRoute { service: "s".into(), shares: vec![share], untag: Vec::new() }
+        ServiceRoute {
+            service: "s".into(),
+            before: Vec::new(),
+            shares: vec![share],
+            tags: Vec::new(),
+            untag: Vec::new(),
+        }
     }
 
     #[test]
@@ -137,6 +161,19 @@ mod tests {
         assert!(check(&route(100, false)).is_ok());
         assert!(check(&route(99, false)).is_err());
         assert!(check(&route(u32::MAX, false)).is_err());
+    }
+
+    #[test]
+    fn traffic_that_somebody_has_moved_is_a_conflict() {
+        let service =
+            |revision: &str| json!({"trafficStatuses": [{"revision": revision, "percent": 100}]});
+        let share = Share { revision: "s-1".into(), percent: 100, latest: false };
+        let route = ServiceRoute { before: vec![share], ..route(100, false) };
+        assert!(check_expected(&service("s-1"), &route).is_ok());
+        assert!(check_expected(&service("s-2"), &route).is_ok());
+        assert!(check_expected(&service("s-0"), &route).is_err());
+        let lenient = ServiceRoute { before: Vec::new(), ..route };
+        assert!(check_expected(&service("s-0"), &lenient).is_ok());
     }
 
     #[test]

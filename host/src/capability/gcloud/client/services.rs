@@ -35,6 +35,15 @@ impl Client {
         Ok(convert::service(&self.raw(name).await?))
     }
 
+    /// The image of a revision; nothing where there is no such one.
+    ///
+    /// # Errors
+    /// Those of Google Cloud.
+    pub async fn image_of(&self, service: &str, revision: &str) -> Result<Option<String>> {
+        let found = self.revision(service, revision).await?;
+        Ok(found.as_ref().map(convert::image_of_revision))
+    }
+
     /// As it is answered.
     pub(super) async fn raw(&self, name: &str) -> Result<Value, Failure> {
         let url = self.of_service(name, &[]).map_err(Failure::Undone)?;
@@ -60,7 +69,8 @@ impl Client {
             url.query_pairs_mut().append_pair("validateOnly", "true");
         }
         let repeat = if validate_only { Repeat::Read } else { Repeat::Guarded };
-        let call = Call { doing, method: Method::PATCH, url, body: Some(body), repeat };
+        let call =
+            Call { doing, method: Method::PATCH, url, body: Some(body), accept: None, repeat };
         self.transport().json(call).await
     }
 

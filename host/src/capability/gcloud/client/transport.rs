@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Request, Url};
 use serde_json::Value;
 
@@ -32,6 +32,14 @@ pub(super) enum Repeat {
     Never,
 }
 
+/// Whose token a request carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    Operator,
+    /// The service account of the configuration, else the operator.
+    Acting,
+}
+
 /// A request, and what it is for.
 pub(super) struct Call<'a> {
     /// For messages: "reading the service gateway".
@@ -39,6 +47,8 @@ pub(super) struct Call<'a> {
     pub method: Method,
     pub url: Url,
     pub body: Option<&'a Value>,
+    /// What kinds of answers are taken; JSON where nothing is said.
+    pub accept: Option<&'static str>,
     pub repeat: Repeat,
 }
 
@@ -63,7 +73,7 @@ impl Transport {
 
     pub(super) async fn read(&self, doing: &str, url: Url) -> Result<Value, Failure> {
         let (method, repeat) = (Method::GET, Repeat::Read);
-        self.json(Call { doing, method, url, body: None, repeat }).await
+        self.json(Call { doing, method, url, body: None, accept: None, repeat }).await
     }
 
     pub(super) async fn json(&self, call: Call<'_>) -> Result<Value, Failure> {
@@ -79,10 +89,19 @@ impl Transport {
 
     /// Until it is answered, refused, or the time for it is used up.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        self.call_as(call, Who::Acting).await
+    }
+
+    /// As one of two: the operator, or whom the operator acts as.
+    pub(super) async fn call_as(&self, call: &Call<'_>, who: Who) -> Result<Answer, Failure> {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, self.within);
         let mut token_was_renewed = false;
         loop {
-            let token = self.token().await?;
+            let token = match who {
+                // Boxed: to act as somebody takes a call of its own.
+                Who::Acting => Box::pin(self.token()).await?,
+                Who::Operator => self.credentials.access_token().await.map_err(Failure::Undone)?,
+            };
             let failure = match self.once(call, &token).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
@@ -90,7 +109,7 @@ impl Transport {
             if let Failure::Refused(refusal) = &failure
                 && refusal.code == 401
                 && !token_was_renewed
-                && self.renew(&token).await
+                && self.renew(&token, who).await
             {
                 token_was_renewed = true;
                 continue;
@@ -104,18 +123,20 @@ impl Transport {
         }
     }
 
-    pub(super) async fn once(&self, call: &Call<'_>, token: &str) -> Result<Answer, Failure> {
+    async fn once(&self, call: &Call<'_>, token: &str) -> Result<Answer, Failure> {
         let mut request = Request::new(call.method.clone(), call.url.clone());
         *request.timeout_mut() = Some(ANSWER);
         let headers = request.headers_mut();
-        let mut bearer =
-            format!("Bearer {token}").parse::<reqwest::header::HeaderValue>().map_err(|_| {
-                Failure::Undone(Error::invalid("the access token has signs that none can have"))
-            })?;
+        let mut bearer = format!("Bearer {token}").parse::<HeaderValue>().map_err(|_| {
+            Failure::Undone(Error::invalid("the access token has signs that none can have"))
+        })?;
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
+        if let Some(accept) = call.accept {
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        }
         if let Some(body) = call.body {
-            let json = reqwest::header::HeaderValue::from_static("application/json");
+            let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(CONTENT_TYPE, json);
             *request.body_mut() = Some(body.to_string().into());
         }
