@@ -49,7 +49,13 @@ fn whatever_kills_an_upgrade_and_its_rollback_they_can_be_resumed_to_their_ends(
     outcome.code(5);
     assert!(more >= 3 * OF_ROLLBACK, "killed {more} times only");
     cloud.assert_as_before();
-    assert_eq!(cloud.fake.backups().len(), 2, "{:?}", cloud.fake.backups());
+    // One that was killed between the second backup and the restore takes another one: what was
+    // written meanwhile is not to be lost.
+    let backups = cloud.fake.backups();
+    assert!(
+        backups.len() >= 2 && backups.iter().all(|(_, how)| how == "SUCCESSFUL"),
+        "{backups:?}"
+    );
     assert_eq!(cloud.fake.count("POST", "*/restoreBackup"), 1);
     println!("killed {kills} times on the way, and {more} times on the way back");
 }

@@ -73,6 +73,44 @@ fn a_restore_whose_answer_is_lost_is_not_made_twice() {
 }
 
 #[test]
+fn each_attempt_to_restore_has_a_backup_of_its_own_moment() {
+    let cloud = Cloud::usual();
+    let refused = Kind::status(400, "invalid", "not now");
+    cloud.fake.fault(Fault::on("POST", "*/restoreBackup", refused));
+    cloud.upgrade("1.5.0-nostart", &[]).code(6).says("not now");
+    cloud.run(&["resume", "--yes"]).code(5).says("before restore (2)");
+    cloud.assert_as_before();
+    let descriptions: Vec<String> = cloud.fake.backups().into_iter().map(|(d, _)| d).collect();
+    assert_eq!(descriptions.len(), 3, "{descriptions:?}");
+    assert!(descriptions[2].ends_with("before restore (2)"), "{descriptions:?}");
+}
+
+#[test]
+fn one_answer_that_fails_is_no_reason_to_restore() {
+    let cloud = Cloud::usual();
+    cloud.upgrade("1.5.0-nomigration", &[]).code(0);
+    // While it is decided: from the last traffic on.
+    let sick = Kind::status(503, "", "not now");
+    for service in ["model-service", "frontend"] {
+        let path = format!("/_run/{service}/*");
+        cloud.fake.fault(Fault::on("GET", &path, sick.clone()).times(3));
+    }
+    cloud.run(&["rollback", "--yes"]).code(0);
+    cloud.assert_as_before();
+    assert_eq!(cloud.fake.count("POST", "*/restoreBackup"), 0);
+}
+
+#[test]
+fn an_api_that_answers_nothing_but_errors_is_given_up() {
+    let cloud = Cloud::usual();
+    let broken = Kind::status(500, "backendError", "broken");
+    cloud.fake.fault(Fault::on("POST", BACKUPS, broken).for_ever());
+    cloud.upgrade("2.0.0", &[]).code(3).says("broken");
+    assert!(cloud.fake.count("POST", BACKUPS) < 30, "{}", cloud.fake.count("POST", BACKUPS));
+    cloud.assert_untouched();
+}
+
+#[test]
 fn replicas_keep_the_instance_from_being_restored_and_the_run_goes_on_without_them() {
     let cloud = Cloud::usual();
     cloud.fake.event(Event::AddReplica { name: "reader".into() }).unwrap();

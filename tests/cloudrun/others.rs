@@ -1,6 +1,6 @@
 //! Two operators, and somebody who stops.
 
-use tessallite_up_gcp::{Fault, Kind};
+use tessallite_up_gcp::{Event, Fault, Kind};
 use tessallite_up_tests::{Cloud, events};
 
 #[test]
@@ -22,6 +22,41 @@ fn two_machines_exclude_each_other() {
     first.finish().code(0);
     cloud.assert_serves("2.0.0");
     cloud.assert_tidy();
+}
+
+#[test]
+fn traffic_that_somebody_moves_between_two_steps_is_not_overwritten() {
+    let cloud = Cloud::usual();
+    let former = cloud.fake.revisions("optimizer").pop();
+    let moved = Event::Pin { service: "optimizer".into(), revision: former.clone() };
+    // The third change of it moves the first ten percent.
+    let after = Kind::After { happens: moved };
+    cloud.fake.fault(Fault::on("PATCH", "*/services/optimizer", after).skipping(2));
+    let outcome = cloud.upgrade("2.0.0", &["--traffic", "10,50,100"]);
+    assert_ne!(outcome.code, Some(0), "{outcome}");
+    outcome.says("optimizer");
+    let half = cloud.fake.requests().into_iter().any(|r| {
+        r.path.ends_with("/services/optimizer") && r.body["traffic"].to_string().contains("50")
+    });
+    assert!(!half, "it went on with the next step");
+    cloud.assert_as_before();
+}
+
+#[test]
+fn the_order_of_the_services_makes_no_second_lock() {
+    let cloud = Cloud::usual();
+    let args = ["--yes", "--soak", "0", "--to", "2.0.0"];
+    let slow = Kind::SlowOperation { ms: 3_000 };
+    cloud.fake.fault(Fault::on("POST", "*/backupRuns", slow));
+    let mut first = cloud.program(&[&args[..], &["--output", "json"]].concat()).start();
+    first.wait_for_event("the backup", |event| events::name(event) == "effect_started");
+    let other = tempfile::tempdir().unwrap();
+    std::fs::copy(cloud.path("tessallite-up.toml"), other.path().join("tessallite-up.toml"))
+        .unwrap();
+    let turned = ["--set", "services=query-router,model-service"];
+    let second = cloud.program_in(other.path(), &[&args[..], &turned].concat());
+    second.env("CLOUDSDK_AUTH_ACCESS_TOKEN", cloud.token()).run().code(7);
+    first.finish().code(0);
 }
 
 #[test]

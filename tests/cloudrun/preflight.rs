@@ -44,7 +44,7 @@ fn a_service_that_is_missing_is_named() {
 fn a_region_with_a_typing_error_is_told() {
     let cloud = Cloud::usual();
     let outcome = cloud.upgrade("2.0.0", &["--gcp-region", "europe-west11"]);
-    outcome.says("model-service").says("see that project, region and name are right");
+    outcome.says("model-service").says("see that project, region and names are right");
     assert!(matches!(outcome.code, Some(3)), "{outcome}");
     cloud.assert_untouched();
 }
