@@ -191,7 +191,7 @@ fn finished(summary: &Summary) -> String {
             format!("run FAILED after {time}, the installation was not changed")
         }
         Ending::RolledBack => {
-            format!("run rolled back after {time}, the installation is as it was")
+            format!("run rolled back after {time}")
         }
         Ending::Failed => format!("run FAILED after {time}, the installation was changed"),
         Ending::Interrupted => format!("run interrupted after {time}"),

@@ -43,7 +43,7 @@ fn heading(summary: &Summary, paint: Paint) -> String {
             paint.bad(&format!("✗ Failed after {time}; the installation was not changed"))
         }
         Ending::RolledBack => {
-            paint.warning(&format!("! Rolled back after {time}; the installation is as it was"))
+            paint.warning(&format!("! Rolled back after {time}"))
         }
         Ending::Failed => {
             paint.bad(&format!("✗ Failed after {time}; the installation was changed"))

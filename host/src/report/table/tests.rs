@@ -229,7 +229,7 @@ fn every_ending_has_a_heading() {
     ✓ There was nothing to do
     ✗ Denied after 1 min 52 s; the installation was not changed
     ✗ Failed after 1 min 52 s; the installation was not changed
-    ! Rolled back after 1 min 52 s; the installation is as it was
+    ! Rolled back after 1 min 52 s
     ✗ Failed after 1 min 52 s; the installation was changed
     ! Interrupted after 1 min 52 s
     "#);
