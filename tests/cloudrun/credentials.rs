@@ -1,5 +1,7 @@
 //! How the program proves who it is.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use tessallite_up_gcp::{Event, Fault, Kind, Setup};
 use tessallite_up_tests::Cloud;
 
@@ -77,4 +79,64 @@ fn no_token_is_in_what_is_recorded_or_shown() {
         }
     }
     assert!(files >= 3, "{files} files");
+}
+
+#[test]
+fn the_login_of_the_gcloud_cli_serves_where_there_is_no_other() {
+    let mut setup = Setup::default();
+    setup.service("gateway").private = true;
+    let cloud = Cloud::with(setup);
+    let audience = cloud.service("gateway")["uri"].as_str().unwrap().to_owned();
+    let programs = tempfile::tempdir().unwrap();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n'config get-value account') echo me@example.com ;;\n\
+         'auth print-access-token') echo '{}' ;;\n\
+         'auth print-identity-token --audiences='*) echo '{}' ;;\n*) exit 1 ;;\nesac\n",
+        cloud.token(),
+        cloud.fake.identity_token(&audience),
+    );
+    let gcloud = programs.path().join("gcloud");
+    std::fs::write(&gcloud, script).unwrap();
+    std::fs::set_permissions(&gcloud, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let args = ["--yes", "--soak", "0", "--to", "2.0.0"];
+    let program = cloud.program_in(&cloud.path(""), &args).env("GCE_METADATA_HOST", "");
+    program.env("PATH", format!("{}:{path}", programs.path().display())).run().code(0);
+    cloud.assert_serves("2.0.0");
+    assert_eq!(cloud.fake.count("GET", "/computeMetadata/*"), 0);
+}
+
+#[test]
+fn application_default_credentials_of_a_user_are_taken_before_gcloud() {
+    let cloud = Cloud::usual();
+    let file = cloud.path("adc.json");
+    let credentials = serde_json::json!({
+        "type": "authorized_user",
+        "client_id": "id.apps.googleusercontent.com",
+        "client_secret": "not-shown",
+        "refresh_token": "not-shown-either",
+        "token_uri": format!("{}/token", cloud.fake.url()),
+    });
+    std::fs::write(&file, credentials.to_string()).unwrap();
+    let args = ["--yes", "--soak", "0", "--to", "2.0.0"];
+    let program = cloud.program_in(&cloud.path(""), &args);
+    let outcome = program.env("GOOGLE_APPLICATION_CREDENTIALS", &file).run();
+    outcome.code(0).never_says("not-shown");
+    cloud.assert_serves("2.0.0");
+    assert!(cloud.fake.count("POST", "/token") >= 1);
+}
+
+#[test]
+fn credentials_that_are_none_are_named_and_not_shown() {
+    let cloud = Cloud::usual();
+    let file = cloud.path("adc.json");
+    let program = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let args = ["plan", "--to", "2.0.0"];
+        let program = cloud.program_in(&cloud.path(""), &args);
+        program.env("GOOGLE_APPLICATION_CREDENTIALS", &file).run()
+    };
+    program("{\"secret\": \"s3cret\"").says("adc.json").never_says("s3cret");
+    let outcome = program(r#"{"type": "gdch_service_account", "private_key": "s3cret"}"#);
+    outcome.says("gdch_service_account").never_says("s3cret");
 }

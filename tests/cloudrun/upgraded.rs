@@ -1,9 +1,11 @@
 //! Upgrades that go well, and what is there afterwards.
 
+use std::process::Command;
+
 use serde_json::json;
 use tessallite_up_gcp::setup::SERVICES;
 use tessallite_up_gcp::{Event, Setup};
-use tessallite_up_tests::{Cloud, events, place};
+use tessallite_up_tests::{Cloud, events, place, process};
 
 #[test]
 fn all_services_end_on_the_new_version_and_follow_the_latest() {
@@ -175,4 +177,27 @@ fn status_tells_what_serves() {
     cloud.run(&["status"]).code(0).says("100 % gateway-");
     cloud.run(&["doctor", "--to", "2.0.0"]).code(0).says("Nothing is in the way");
     cloud.assert_untouched();
+}
+
+#[test]
+fn the_real_gcloud_moves_traffic_again_afterwards_also_of_a_service_that_was_pinned() {
+    if Command::new("gcloud").arg("--version").output().is_err() {
+        println!("skipped: the gcloud CLI is not installed");
+        return;
+    }
+    let cloud = Cloud::with(Setup::peculiar());
+    cloud.upgrade("2.0.0", &[]).code(0);
+    let gcloud = |args: &[&str]| {
+        let mut command = Command::new("gcloud");
+        command.args(args).args(["--region", "europe-west1"]);
+        command.envs(cloud.fake.gcloud_environment());
+        process::run(command.env("CLOUDSDK_CONFIG", cloud.path("gcloud")))
+    };
+    let described = gcloud(&["run", "services", "describe", "gateway", "--format", "json"]);
+    let described: serde_json::Value = serde_json::from_str(&described).unwrap();
+    assert_eq!(described["spec"]["traffic"][0]["latestRevision"], true, "{described:#}");
+    assert_eq!(described["spec"]["traffic"][0]["percent"], 100);
+    let image = cloud.image("gateway", "1.5.0");
+    gcloud(&["run", "services", "update", "gateway", "--image", &image]);
+    assert_eq!(cloud.version("gateway"), "1.5.0");
 }
