@@ -23,6 +23,7 @@ mod steps;
 mod survey;
 mod targets;
 mod traffic;
+mod untold;
 mod verify;
 mod work;
 

@@ -18,7 +18,8 @@ pub fn of_plan(
     jobs: &[Job],
     options: &Options,
 ) -> Vec<String> {
-    let mut notes = vec![checked(survey, targets)];
+    let mut notes: Vec<String> = no_way_back(survey, upgrade, options).into_iter().collect();
+    notes.push(checked(survey, targets));
     notes.push(migration(survey.migration(options), upgrade));
     for target in targets {
         let name = &target.service;
@@ -47,7 +48,7 @@ pub fn of_plan(
     notes.extend(unchecked(survey, upgrade, targets, options));
     notes.extend(jobs.iter().filter_map(|job| pin(job, options)));
     notes.extend(options.external().map(|name| external(name, survey, options)));
-    notes.extend(database(survey, upgrade, options));
+    notes.extend(database(survey, upgrade));
     if options.connection.is_none() {
         notes.push(
             "the tenants' schemas are not read: name the connection of [sql.connections] that is \
@@ -162,7 +163,20 @@ fn external(name: &str, survey: &Survey, options: &Options) -> String {
     }
 }
 
-fn database(survey: &Survey, upgrade: &Upgrade, options: &Options) -> Vec<String> {
+/// The first that the operator reads.
+fn no_way_back(survey: &Survey, upgrade: &Upgrade, options: &Options) -> Option<String> {
+    let is_told = survey.telling(options).next().is_some();
+    if survey.database.is_none() || upgrade.keeps_compatibility || is_told {
+        return None;
+    }
+    Some(
+        "warning: a rollback will not bring the database back: no service tells db_migration, so \
+         nobody can tell whether it was migrated. The backup of this run can be restored by hand"
+            .into(),
+    )
+}
+
+fn database(survey: &Survey, upgrade: &Upgrade) -> Vec<String> {
     let Some(database) = &survey.database else {
         return vec![
             "no Cloud SQL instance is configured: no backup is taken, and a rollback leaves the \
@@ -181,17 +195,10 @@ fn database(survey: &Survey, upgrade: &Upgrade, options: &Options) -> Vec<String
             instance.replicas.join(", ")
         ));
     }
-    let is_told = survey.telling(options).next().is_some();
     if upgrade.keeps_compatibility {
         notes.push(
             "rollback: the release says that the former services run on its database: the \
              database stays as it is then"
-                .into(),
-        );
-    } else if !is_told {
-        notes.push(
-            "rollback: no service tells db_migration, so nobody can tell whether the database has \
-             to go back: it stays as it is. The backup of this run can be restored by hand"
                 .into(),
         );
     }
@@ -245,6 +252,22 @@ mod tests {
         assert_eq!(noted(50, "r/gateway:stable", Some("1.4.0")).as_deref(), Some(said));
         assert_eq!(noted(50, "r/gateway:stable", None), None);
         assert_eq!(noted(100, "r/gateway:2.0.0", Some("1.4.0")), None);
+    }
+
+    #[test]
+    fn that_the_database_will_not_go_back_is_the_first_that_is_said() {
+        let request = Request::upgrade_to("2");
+        let options = Options::of(&request).unwrap();
+        let tessallite_up_sdk::Intent::Upgrade(mut upgrade) = request.intent.clone();
+        let mut survey = survey(Vec::new());
+        assert_eq!(no_way_back(&survey, &upgrade, &options), None);
+        let error = || tessallite_up_sdk::Error::Unavailable(String::new());
+        let (instance, backups) = (Err(error()), Err(error()));
+        survey.database = Some(crate::survey::Database { instance, backups });
+        let notes = of_plan(&request, &upgrade, &survey, &[], &[], &options);
+        assert!(notes[0].contains("a rollback will not bring the database back: no service"));
+        upgrade.keeps_compatibility = true;
+        assert_eq!(no_way_back(&survey, &upgrade, &options), None);
     }
 
     #[test]

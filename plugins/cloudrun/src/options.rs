@@ -155,7 +155,7 @@ impl<'a> Options<'a> {
             convention.healthy = one(healthy);
         }
         if let Some(field) = self.of_service(service, "migration-field") {
-            convention.migration_fields = one(field);
+            convention.migration_fields = if field == "none" { Vec::new() } else { one(field) };
         }
         convention
     }
@@ -281,6 +281,16 @@ mod tests {
         assert_eq!(options.external().collect::<Vec<_>>(), ["gateway", "agent"]);
         assert!(options.has_url("agent") && !options.has_url("gateway"));
         assert_eq!(options.strangers(&request), ["stray"]);
+    }
+
+    #[test]
+    fn a_service_may_have_no_migration_to_tell() {
+        let fields = |field: &str| {
+            let request = request(&[("services.gateway.migration-field", field)]);
+            Options::of(&request).unwrap().convention("gateway").migration_fields
+        };
+        assert_eq!(fields("none"), Vec::<String>::new());
+        assert_eq!(fields("revision"), ["revision"]);
     }
 
     #[test]

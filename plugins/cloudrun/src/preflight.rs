@@ -14,7 +14,7 @@ use crate::survey::Survey;
 use crate::targets::{Target, is_there, served_version};
 use crate::traffic::{Former, Kind, share_of, shares};
 use crate::work::Job;
-use crate::{names, preview};
+use crate::{names, preview, untold};
 
 type Problems = Vec<String>;
 
@@ -47,6 +47,7 @@ pub fn check(
     if let Some(Err(error)) = &survey.schemas {
         problems.push(format!("migrations of the tenants' schemas: {}", error.text()));
     }
+    problems.extend(untold::refused(&survey.untold(options)));
     problems.extend(preview::refused(jobs));
     if problems.is_empty() { Ok(()) } else { Err(Refusal::Preflight(problems)) }
 }

@@ -11,7 +11,8 @@ use crate::options::Options;
 
 /// A service without traffic may have to start an instance first.
 const PROBE_MS: u32 = 30_000;
-/// How long a service is asked again that does not answer well at once.
+/// How long a service is asked again that does not answer well at once, or does not know its
+/// migration yet.
 const PATIENCE_MS: u64 = 5_000;
 const PAUSE_MS: u32 = 500;
 
@@ -62,6 +63,18 @@ impl Survey {
         })
     }
 
+    /// The services whose migration is null, where nobody tells one.
+    pub fn untold<'a>(&self, options: &Options<'a>) -> Vec<&'a str> {
+        if self.telling(options).next().is_some() {
+            return Vec::new();
+        }
+        let is_null = |name: &&str| {
+            let answer = self.health.get(*name);
+            answer.is_some_and(|answer| answer.healthy && answer.migration == Some(None))
+        };
+        options.own().filter(is_null).collect()
+    }
+
     /// The migration before the upgrade, from whoever tells it.
     pub fn migration<'a>(&'a self, options: &Options<'a>) -> Option<&'a str> {
         self.telling(options).next().map(|telling| telling.migration).or_else(|| {
@@ -105,7 +118,7 @@ fn ask(name: &str, options: &Options) -> Result<Answer, String> {
     let deadline = host::elapsed() + PATIENCE_MS;
     loop {
         let answer = match health::probe(name, None, &convention, PROBE_MS) {
-            Ok(Some(answer)) if answer.healthy => return Ok(answer),
+            Ok(Some(answer)) if is_settled(&answer) => return Ok(answer),
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(format!("it knows none of {}", convention.paths.join(", "))),
             Err(error) => Err(error.text().to_owned()),
@@ -114,5 +127,43 @@ fn ask(name: &str, options: &Options) -> Result<Answer, String> {
             return answer;
         }
         host::sleep(PAUSE_MS);
+    }
+}
+
+/// A service that has just started tells its migration as null for a moment.
+fn is_settled(answer: &Answer) -> bool {
+    answer.healthy && answer.migration != Some(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preflight::tests::survey;
+    use tessallite_up_sdk::Request;
+    use tessallite_up_sdk::health::{Convention, judge};
+
+    fn answer(status: u16, body: &str) -> Answer {
+        judge("/health", status, body.as_bytes(), &Convention::default())
+    }
+
+    #[test]
+    fn a_migration_that_is_null_is_asked_for_again() {
+        assert!(!is_settled(&answer(200, r#"{"db_migration":null}"#)));
+        assert!(!is_settled(&answer(503, r#"{"db_migration":"0007"}"#)));
+        assert!(is_settled(&answer(200, r#"{"db_migration":"0007"}"#)));
+        assert!(is_settled(&answer(200, r#"{"status":"ok"}"#)));
+    }
+
+    #[test]
+    fn only_where_nobody_tells_is_a_null_one_missed() {
+        let settings = Request::upgrade_to("2").set("services", "model-service,frontend,gateway");
+        let options = Options::of(&settings).unwrap();
+        let mut survey = survey(Vec::new());
+        survey.health.insert("gateway".into(), answer(200, r#"{"status":"ok"}"#));
+        assert_eq!(survey.untold(&options), Vec::<&str>::new());
+        survey.health.insert("model-service".into(), answer(200, r#"{"db_migration":null}"#));
+        assert_eq!(survey.untold(&options), ["model-service"]);
+        survey.health.insert("frontend".into(), answer(200, r#"{"db_migration":"0007"}"#));
+        assert_eq!(survey.untold(&options), Vec::<&str>::new());
     }
 }
