@@ -7,7 +7,8 @@ use tessallite_up_sdk::schemas;
 use crate::migration::{moved, told_before};
 use crate::options::Options;
 use crate::plan::{FORMER, PROJECT, REGION, TAG};
-use crate::rollback::{PINNED, PINNED_TAGS, RESTORED, former, route};
+use crate::rollback::{MOVED, PINNED, PINNED_TAGS, RESTORED, former, route};
+use crate::standing::sorted;
 use crate::steps::of_services;
 use crate::traffic::{Former, shares, told};
 use crate::verify::{ask_all, patiently};
@@ -20,7 +21,7 @@ pub fn verify(facts: Facts, options: &Options) -> Result<Outcome, Error> {
     let routes = facts.below(FORMER).filter_map(|(name, _)| route(name, facts)).collect();
     gate::wait(&of_services(&RouteChange { routes }, facts, options))
         .map_err(|error| kept::explained(error, facts))?;
-    let mut outcome = Outcome::default().line("the traffic is that of before");
+    let mut outcome = Outcome::default().line(traffic_line(facts));
     let told = || same_migration(facts, options);
     // What was not brought back does not become that of before by waiting.
     let same = if facts.get(RESTORED).is_some() { patiently(told) } else { told() };
@@ -46,10 +47,29 @@ fn migration_stays(error: Error, facts: Facts) -> Result<String, Error> {
     ))
 }
 
+/// Somebody else has moved its traffic, and it was left so.
+fn is_moved(name: &str, facts: Facts) -> bool {
+    facts.get(&format!("{MOVED}{name}")).is_some()
+}
+
+fn traffic_line(facts: Facts) -> String {
+    let moved: Vec<String> =
+        facts.below(MOVED).map(|(name, now)| format!("{name} ({now})")).collect();
+    match moved.is_empty() {
+        true => "the traffic is that of before".into(),
+        false => format!(
+            "the traffic is that of before, but for what somebody else has moved, which was left: \
+             {}",
+            moved.join("; ")
+        ),
+    }
+}
+
 fn routed_as_before(facts: Facts) -> Result<(), Error> {
     let services = gcloud::list_services()?;
     let wrong: Vec<String> = facts
         .below(FORMER)
+        .filter(|(name, _)| !is_moved(name, facts))
         .filter_map(|(name, _)| {
             let former = former(name, facts)?;
             let tag = facts.get(&format!("{TAG}{name}"))?;
@@ -63,11 +83,6 @@ fn routed_as_before(facts: Facts) -> Result<(), Error> {
 }
 
 fn not_routed_as(service: &Service, former: &Former, tag: &str) -> Option<String> {
-    let sorted = |shares: &[(String, u32)]| {
-        let mut shares = shares.to_vec();
-        shares.sort();
-        shares
-    };
     let now = shares(&service.targets);
     if sorted(&now) != sorted(&former.shares) {
         return Some(format!("{} has {}, not {}", service.name, told(&now), former.told()));
@@ -164,6 +179,15 @@ mod tests {
             not_routed_as(&other, &former, "up-t")
                 .is_some_and(|why| why.contains("100 % on a-2, not 90 %"))
         );
+    }
+
+    #[test]
+    fn what_somebody_else_has_moved_is_left_and_told() {
+        assert_eq!(traffic_line(Facts(&[])), "the traffic is that of before");
+        let plan = Plan::new().fact("moved.a", "100 % on a-3");
+        let facts = Facts(&plan.facts);
+        assert!(is_moved("a", facts) && !is_moved("b", facts));
+        assert!(traffic_line(facts).ends_with("which was left: a (100 % on a-3)"));
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Carrying out the way back.
 
-use tessallite_up_sdk::gcloud::{self, RestoreChange, RouteChange, Service, ServiceRoute};
+use tessallite_up_sdk::gcloud::{self, RestoreChange, RouteChange, ServiceRoute};
 use tessallite_up_sdk::prelude::*;
 
 use crate::as_before::same_migration;
 use crate::options::Options;
 use crate::plan::{REVISION, TAG};
-use crate::rollback::{KEPT, PINNED, PINNED_TAGS, RESTORED, former};
+use crate::rollback::{KEPT, MOVED, PINNED, PINNED_TAGS, RESTORED, former};
+use crate::standing::{self, Standing};
 use crate::steps::of_services;
-use crate::traffic::{Former, Kind};
+use crate::traffic::Kind;
 use crate::verify::patiently;
 use crate::{gate, kept};
 
@@ -24,7 +25,14 @@ pub fn send_back(step: &Step, facts: Facts, options: &Options) -> Result<Outcome
             carry_out(effect)?;
             continue;
         };
-        if change.routes.iter().all(|route| is_untouched(&route.service, facts)) {
+        // Each service has a step of its own.
+        let mut goes_back = false;
+        for ServiceRoute { service, .. } in &change.routes {
+            let standing = standing(service, facts);
+            goes_back |= matches!(standing, Standing::Ours { .. });
+            outcome = noted(outcome, service, &standing, facts);
+        }
+        if !goes_back {
             continue;
         }
         gcloud::route(change)?;
@@ -56,27 +64,32 @@ fn answer_again(change: &RouteChange, facts: Facts, options: &Options) {
     }
 }
 
-fn is_untouched(name: &str, facts: Facts) -> bool {
-    let (Some(former), Some(tag)) = (former(name, facts), facts.get(&format!("{TAG}{name}")))
-    else {
-        return false;
+/// A service that cannot be read is sent back.
+fn standing(name: &str, facts: Facts) -> Standing {
+    let seen = || {
+        let former = former(name, facts)?;
+        let tag = facts.get(&format!("{TAG}{name}"))?;
+        let revision = facts.get(&format!("{REVISION}{name}")).unwrap_or_default();
+        let now = gcloud::get_service(name).ok()?;
+        Some(standing::of(&now, &former, revision, tag))
     };
-    let revision = facts.get(&format!("{REVISION}{name}")).unwrap_or_default();
-    gcloud::get_service(name).is_ok_and(|now| looks_untouched(&now, &former, revision, tag))
+    seen().unwrap_or(Standing::Ours { others: None })
 }
 
-/// Neither the run's revision nor its tag is there, nor is anything on its way that could bring
-/// them, and the traffic is as it was, with all the tags that follow the latest. Tags that others
-/// have set since are not ours to judge.
-fn looks_untouched(now: &Service, former: &Former, revision: &str, tag: &str) -> bool {
-    let is_ours =
-        |target: &gcloud::Target| target.revision == revision || target.tag.as_deref() == Some(tag);
-    let as_now = Former::of(now);
-    now.ready
-        && now.latest_created_revision != revision
-        && !now.targets.iter().any(is_ours)
-        && (as_now.kind, &as_now.shares) == (former.kind, &former.shares)
-        && former.tags.iter().all(|tag| as_now.tags.contains(tag))
+/// What is to be said and remembered of a service before anything is done with it.
+fn noted(outcome: Outcome, name: &str, standing: &Standing, facts: Facts) -> Outcome {
+    let recorded = former(name, facts).map(|former| former.told()).unwrap_or_default();
+    match standing {
+        Standing::Moved(now) => outcome.fact(&format!("{MOVED}{name}"), now.clone()).line(format!(
+            "{name}: somebody else has moved its traffic ({now}; it was {recorded}), and \
+                 nothing of it is this run's: it was left as it is"
+        )),
+        Standing::Ours { others: Some(others) } => outcome.line(format!(
+            "{name}: somebody else had moved some of its traffic ({others}), and some was this \
+             run's: it went back to what was recorded ({recorded})"
+        )),
+        Standing::Ours { others: None } | Standing::Untouched => outcome,
+    }
 }
 
 /// # Errors
@@ -127,37 +140,19 @@ fn no_backup(change: &RestoreChange, error: &Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traffic::tests::{service, target};
 
     #[test]
-    fn a_service_that_the_upgrade_did_not_come_to_is_told_from_one_that_it_did() {
-        let now = service("a", vec![target("a-1", 100, true)]);
-        let former = Former::of(&now);
-        assert!(looks_untouched(&now, &former, "a-2", "up-t"));
-        let held = service("a", vec![target("a-1", 100, false)]);
-        assert!(!looks_untouched(&held, &former, "a-2", "up-t"));
-        let created = Service { latest_created_revision: "a-2".into(), ..now.clone() };
-        assert!(!looks_untouched(&created, &former, "a-2", "up-t"));
-        let unsettled = Service { ready: false, ..now.clone() };
-        assert!(!looks_untouched(&unsettled, &former, "a-2", "up-t"));
-        let mut tagged = now.clone();
-        tagged.targets.push(gcloud::Target { tag: Some("up-t".into()), ..target("a-1", 0, false) });
-        assert!(!looks_untouched(&tagged, &former, "a-2", "up-t"));
-    }
-
-    #[test]
-    fn a_tag_that_is_held_was_touched_and_one_that_others_have_set_since_says_nothing() {
-        let with = |tags: &[(&str, bool)]| {
-            let mut targets = vec![target("a-1", 100, true)];
-            targets.extend(tags.iter().map(|(tag, latest)| gcloud::Target {
-                tag: Some((*tag).into()),
-                ..target("a-1", 0, *latest)
-            }));
-            service("a", targets)
-        };
-        let former = Former::of(&with(&[("newest", true)]));
-        let untouched = |now: &Service| looks_untouched(now, &former, "a-2", "up-t");
-        assert!(untouched(&with(&[("newest", true), ("theirs", true)])));
-        assert!(!untouched(&with(&[("newest", false)])));
+    fn what_others_have_moved_is_told_and_remembered_where_it_is_left() {
+        let plan = Plan::new().fact("former.a", "latest a-1=100");
+        let facts = Facts(&plan.facts);
+        let noted = |standing| noted(Outcome::default(), "a", &standing, facts);
+        let left = noted(Standing::Moved("100 % on a-3".into()));
+        assert_eq!(Facts(&left.facts).get("moved.a"), Some("100 % on a-3"));
+        assert!(left.report[0].contains("(100 % on a-3; it was 100 % on a-1)"));
+        let partly = noted(Standing::Ours { others: Some("50 % on a-3".into()) });
+        assert!(partly.facts.is_empty() && partly.report[0].contains("it went back to what was"));
+        for silent in [Standing::Untouched, Standing::Ours { others: None }] {
+            assert!(noted(silent).report.is_empty());
+        }
     }
 }

@@ -19,6 +19,7 @@ mod preflight;
 mod preview;
 mod reference;
 mod rollback;
+mod standing;
 mod steps;
 mod survey;
 mod targets;

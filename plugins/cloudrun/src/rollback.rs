@@ -25,6 +25,8 @@ const ASKING_S: u32 = 300;
 pub const RESTORED: &str = "restored";
 /// How to restore by hand the backup of a database that is migrated, and stays so.
 pub const KEPT: &str = "kept";
+/// The traffic of a service that somebody else has moved, and that was left so.
+pub const MOVED: &str = "moved.";
 pub const PINNED: &str = "pinned.";
 pub const PINNED_TAGS: &str = "pinned-tags.";
 
