@@ -4,8 +4,9 @@ use tessallite_up_sdk::gcloud::{self, RestoreChange, RouteChange, ServiceRoute};
 use tessallite_up_sdk::prelude::*;
 
 use crate::as_before::same_migration;
+use crate::migration::told_before;
 use crate::options::Options;
-use crate::plan::{REVISION, TAG};
+use crate::plan::{INSTANCE, REVISION, TAG};
 use crate::rollback::{KEPT, MOVED, PINNED, PINNED_TAGS, RESTORED, former};
 use crate::standing::{self, Standing};
 use crate::steps::of_services;
@@ -15,10 +16,18 @@ use crate::{gate, kept};
 
 /// How long a service is asked that may not answer before all is back.
 const SHORT_S: u32 = 10;
+/// Where the database is going to be restored: what runs only on that of before cannot answer
+/// until then, and waiting prolongs the outage.
+const SHORTEST_S: u32 = 2;
 
 /// # Errors
 /// That of the route. What the service answers then is for the last step to judge.
-pub fn send_back(step: &Step, facts: Facts, options: &Options) -> Result<Outcome, Error> {
+pub fn send_back(
+    request: &Request,
+    step: &Step,
+    facts: Facts,
+    options: &Options,
+) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     for effect in &step.effects {
         let Effect::RunRoute(change) = effect else {
@@ -46,22 +55,29 @@ pub fn send_back(step: &Step, facts: Facts, options: &Options) -> Result<Outcome
                 outcome = outcome.fact(&format!("{PINNED_TAGS}{service}"), tags.join(","));
             }
         }
-        answer_again(change, facts, options);
+        answer_again(change, facts, options, patience_s(request, facts));
     }
     Ok(outcome)
 }
 
 /// The former revisions may need what goes back only later: the services that they ask, and
 /// the database. So nothing ends here: the last step is the one that insists.
-fn answer_again(change: &RouteChange, facts: Facts, options: &Options) {
+fn answer_again(change: &RouteChange, facts: Facts, options: &Options, seconds: u32) {
     let mut asks = of_services(change, facts, options);
     for ask in &mut asks {
-        ask.within(SHORT_S);
+        ask.within(seconds);
     }
     if let Err(error) = gate::wait(&asks) {
         let text = format!("{}; it is asked again in the end", error.text());
         host::log(Level::Warn, &text);
     }
+}
+
+fn patience_s(request: &Request, facts: Facts) -> u32 {
+    let Intent::Upgrade(wanted) = &request.intent;
+    let is_told = !told_before(facts).is_empty();
+    let is_restored = facts.get(INSTANCE).is_some() && is_told && !wanted.keeps_compatibility;
+    if is_restored { SHORTEST_S } else { SHORT_S }
 }
 
 /// A service that cannot be read is sent back.
@@ -140,6 +156,22 @@ fn no_backup(change: &RestoreChange, error: &Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_waits_long_for_what_needs_the_database_of_before() {
+        let mut plan = Plan::new()
+            .fact("migration.a", "7")
+            .fact("migration-path.a", "/health")
+            .fact("migration-field.a", "db_migration");
+        let mut request = Request::upgrade_to("2");
+        assert_eq!(patience_s(&request, Facts(&plan.facts)), SHORT_S);
+        plan = plan.fact(INSTANCE, "db");
+        assert_eq!(patience_s(&request, Facts(&plan.facts)), SHORTEST_S);
+        assert_eq!(patience_s(&request, Facts(&plan.facts[3..])), SHORT_S);
+        let Intent::Upgrade(wanted) = &mut request.intent;
+        wanted.keeps_compatibility = true;
+        assert_eq!(patience_s(&request, Facts(&plan.facts)), SHORT_S);
+    }
 
     #[test]
     fn what_others_have_moved_is_told_and_remembered_where_it_is_left() {

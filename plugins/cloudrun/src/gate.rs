@@ -53,12 +53,17 @@ impl Ask {
     }
 
     fn look(&self) -> Result<Look, Error> {
-        match health::probe(&self.service, self.tag.as_deref(), &self.convention, PROBE_MS) {
+        match health::probe(&self.service, self.tag.as_deref(), &self.convention, self.probe_ms()) {
             Ok(answer) => Ok(judged(answer, &self.convention)),
             Err(Error::NotFound(_)) if self.serves_already() => Ok(Look::Passed),
             Err(error @ (Error::Denied(_) | Error::Invalid(_))) => Err(error),
             Err(error) => Ok(Look::NotYet(error.text().to_owned())),
         }
+    }
+
+    /// Nobody waits for one answer longer than for all.
+    fn probe_ms(&self) -> u32 {
+        self.timeout_s.max(1).saturating_mul(1000).min(PROBE_MS)
     }
 
     /// The tag is gone as the revision has all of the traffic: this was taken up again after

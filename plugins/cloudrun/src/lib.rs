@@ -7,6 +7,7 @@
 
 mod as_before;
 mod back;
+mod expected;
 mod gate;
 mod instance;
 mod kept;
@@ -74,14 +75,14 @@ impl Procedure for CloudRun {
     fn apply(request: &Request, step: &Step, facts: &[Fact]) -> Result<Outcome, Error> {
         let options = Options::of(request).map_err(Error::Invalid)?;
         let facts = Facts(facts);
-        if let Some(back) = rollback::apply(step, facts, &options) {
+        if let Some(back) = rollback::apply(request, step, facts, &options) {
             return back;
         }
         match step.id.as_str() {
             plan::BACKUP => steps::back_up(step),
             plan::SOAK => steps::soak(facts, &options),
             plan::VERIFY => verify::verify(request, facts, &options),
-            _ => steps::deploy(step, facts, &options),
+            _ => steps::deploy(request, step, facts, &options),
         }
     }
 }

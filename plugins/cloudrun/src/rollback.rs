@@ -108,11 +108,16 @@ fn send_back(route: ServiceRoute) -> Step {
 ///
 /// # Errors
 /// Those of the calls, and `Failed` with what is not as it was.
-pub fn apply(step: &Step, facts: Facts, options: &Options) -> Option<Result<Outcome, Error>> {
+pub fn apply(
+    request: &Request,
+    step: &Step,
+    facts: Facts,
+    options: &Options,
+) -> Option<Result<Outcome, Error>> {
     Some(match step.id.as_str() {
         DATABASE => back::bring_back(step, facts, options),
         VERIFY => as_before::verify(facts, options),
-        id if id.starts_with(SERVICE) => back::send_back(step, facts, options),
+        id if id.starts_with(SERVICE) => back::send_back(request, step, facts, options),
         _ => return None,
     })
 }

@@ -3,6 +3,7 @@
 use tessallite_up_sdk::gcloud::{self, BackupChange, DeployChange, RouteChange};
 use tessallite_up_sdk::prelude::*;
 
+use crate::expected;
 use crate::gate::{self, Ask};
 use crate::options::Options;
 use crate::plan::TAG;
@@ -45,15 +46,23 @@ fn taken(change: &BackupChange) -> Result<String, Error> {
 }
 
 /// Nobody meets a revision that was not probed: all of the step's revisions answer at their
-/// tags before the traffic of any of them moves.
+/// tags before the traffic of any of them moves, and tell the expected migration.
 ///
 /// # Errors
 /// Those of the calls, and of the gates.
-pub fn deploy(step: &Step, facts: Facts, options: &Options) -> Result<Outcome, Error> {
+pub fn deploy(
+    request: &Request,
+    step: &Step,
+    facts: Facts,
+    options: &Options,
+) -> Result<Outcome, Error> {
     for effect in &step.effects {
         carry_out(effect)?;
         match effect {
-            Effect::RunDeploy(change) => gate::wait(&of_revisions(change, facts, options))?,
+            Effect::RunDeploy(change) => {
+                gate::wait(&of_revisions(change, facts, options))?;
+                expected::told(&change.revisions, request, facts, options)?;
+            }
             Effect::RunRoute(change) => {
                 gate::wait(&soon(of_services(change, facts, options)))?;
                 gate::wait(&soon(of_tags(change, facts, options)))?;
