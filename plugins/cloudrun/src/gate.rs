@@ -7,7 +7,7 @@ use tessallite_up_sdk::{Error, Facts};
 
 use crate::options::Options;
 use crate::plan::{PROJECT, REVISION};
-use crate::traffic::share_of;
+use crate::traffic::{share_of, shares, told};
 
 /// Between two looks: short at first, so that a fast service is seen at once; later a
 /// tenth of the time that has passed, and never more than the longest.
@@ -73,6 +73,19 @@ impl Ask {
             return false;
         };
         gcloud::get_service(&self.service).is_ok_and(|s| share_of(&s.targets, revision) == 100)
+    }
+
+    /// Where to look for why it does not answer well.
+    fn log(&self) -> String {
+        let answers = match (&self.tag, &self.revision) {
+            (Some(_), Some(revision)) => vec![(revision.clone(), 100)],
+            (Some(_), None) => Vec::new(),
+            // Whoever has the traffic now, which need not be the new revision.
+            (None, _) => {
+                gcloud::get_service(&self.service).map(|s| shares(&s.targets)).unwrap_or_default()
+            }
+        };
+        log_of(&answers, &self.project)
     }
 
     fn place(&self) -> String {
@@ -179,19 +192,24 @@ fn pause_ms(waited_ms: u64) -> u32 {
     tenth.clamp(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS)
 }
 
+fn log_of(answers: &[(String, u32)], project: &str) -> String {
+    match answers {
+        [] => String::new(),
+        [(revision, _)] => format!(
+            "; its log: gcloud logging read 'resource.labels.revision_name={revision}' --project \
+             {project} --limit 50"
+        ),
+        several => format!("; answered by several revisions: {}", told(several)),
+    }
+}
+
 fn too_late(late: &[&Waiting]) -> Error {
     let each = |waiting: &&Waiting| {
         let why = match waiting.answers {
             0 => waiting.last.clone(),
             _ => format!("it answers well only now and then; else {}", waiting.last),
         };
-        let log = waiting.ask.revision.as_ref().map_or(String::new(), |revision| {
-            format!(
-                "; its log: gcloud logging read 'resource.labels.revision_name={revision}' \
-                 --project {} --limit 50",
-                waiting.ask.project
-            )
-        });
+        let log = waiting.ask.log();
         format!("{} after {} s ({why}{log})", waiting.ask.place(), waiting.ask.timeout_s)
     };
     let names: Vec<String> = late.iter().map(each).collect();
@@ -283,6 +301,17 @@ mod tests {
         let text = too_late(&[&waiting]).text().to_owned();
         assert!(text.contains("gateway at its tag up-a1b2 after 300 s (GET /health: 503; "));
         assert!(text.contains("revision_name=gateway-2'"));
+    }
+
+    #[test]
+    fn a_revision_is_named_only_where_all_of_the_traffic_is_on_it() {
+        let share = |name: &str, percent| (name.to_owned(), percent);
+        assert!(log_of(&[share("a-1", 100)], "p").contains("revision_name=a-1' --project p"));
+        assert_eq!(
+            log_of(&[share("a-2", 10), share("a-1", 90)], "p"),
+            "; answered by several revisions: 10 % on a-2, 90 % on a-1"
+        );
+        assert_eq!(log_of(&[], "p"), "");
     }
 
     #[test]
