@@ -42,9 +42,7 @@ fn heading(summary: &Summary, paint: Paint) -> String {
         Ending::FailedUntouched => {
             paint.bad(&format!("✗ Failed after {time}; the installation was not changed"))
         }
-        Ending::RolledBack => {
-            paint.warning(&format!("! Rolled back after {time}"))
-        }
+        Ending::RolledBack => paint.warning(&format!("! Rolled back after {time}")),
         Ending::Failed => {
             paint.bad(&format!("✗ Failed after {time}; the installation was changed"))
         }
