@@ -119,8 +119,13 @@ pub fn effect(function: &str) -> Result<Effect, Error> {
         "gcloud.deploy" => Effect::RunDeploy(gcloud::DeployChange { revisions: vec![revision()] }),
         "gcloud.route" => {
             let share = Share { revision: "hostile".into(), percent: 100, latest: false };
-            let route =
-                ServiceRoute { service: SERVICE.into(), shares: vec![share], untag: Vec::new() };
+            let route = ServiceRoute {
+                service: SERVICE.into(),
+                before: Vec::new(),
+                shares: vec![share],
+                tags: Vec::new(),
+                untag: Vec::new(),
+            };
             Effect::RunRoute(RouteChange { routes: vec![route] })
         }
         "gcloud.create-backup" => {
