@@ -23,7 +23,7 @@ impl Backoff {
 
     /// For questions about an operation: often at first, since many end soon.
     pub(super) fn polling(longest: Duration, within: Duration) -> Self {
-        Self::new(Duration::from_millis(100), longest, within)
+        Self::new(Duration::from_millis(25), longest, within)
     }
 
     /// Waits, at least as long as the other side asks for.
