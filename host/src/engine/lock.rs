@@ -2,7 +2,7 @@
 //!
 //! On Docker the lock is a container that is never started: its name is that of the project,
 //! and the engine gives a name to one container only. On Google Cloud it is an annotation of
-//! the first service, set with its etag.
+//! a service, set with its etag.
 
 mod holder;
 mod marks;
