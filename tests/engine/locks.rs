@@ -212,8 +212,8 @@ fn a_container_that_is_no_lock_is_not_taken_for_one() {
     let installation = Installation::borrow(Template::Literal);
     forge(&installation, &BTreeMap::new(), &[]);
     let outcome = installation.upgrade(&NOTHING);
-    outcome.code(3).says("that is no lock").says("docker inspect tessallite-up-lock-tess-literal");
-    installation.run(&["unlock", "1"]).code(3).says("that is no lock");
+    outcome.code(3).says("and is no lock").says("docker inspect tessallite-up-lock-tess-literal");
+    installation.run(&["unlock", "1"]).code(3).says("and is no lock");
     assert!(is_locked(&installation));
     docker(&["rm", &name(&installation)]);
     installation.assert_untouched();
