@@ -33,7 +33,8 @@ pub(super) fn container(template: &Value) -> Option<usize> {
     let with_port = containers
         .iter()
         .position(|container| container["ports"].as_array().is_some_and(|ports| !ports.is_empty()));
-    with_port.or((!containers.is_empty()).then_some(0))
+    // Whoever writes into one that is no object would not survive it.
+    with_port.or(Some(0)).filter(|at| containers.get(*at).is_some_and(Value::is_object))
 }
 
 pub(super) fn image(service: &Value) -> String {
@@ -219,6 +220,14 @@ mod tests {
         assert_eq!(complaint(&revision).unwrap(), "exit 1 (its log: https://logs)");
         assert_eq!(revision_is_ready(&revision), Some(false));
         assert_eq!(revision_is_ready(&json!({"conditions": []})), None);
+    }
+
+    #[test]
+    fn a_template_that_is_none_has_no_container() {
+        for odd in [json!({"containers": ["x"]}), json!({"containers": []}), json!("x"), json!(7)] {
+            assert_eq!(container(&odd), None, "{odd}");
+        }
+        assert_eq!(container(&json!({"containers": [{}]})), Some(0));
     }
 
     #[test]
