@@ -45,7 +45,41 @@ fn a_service_that_is_unavailable_twice_is_asked_a_third_time() {
 #[test]
 fn a_connection_that_is_cut_in_the_middle_of_an_answer_is_no_end() {
     survives(Fault::on("GET", MODEL_SERVICE, Kind::CutWithin).times(2));
-    survives(Fault::on("GET", "*/operations/*", Kind::Cut).times(2));
+    survives(Fault::on("POST", "*/operations/*:wait", Kind::Cut).times(2));
+    survives(Fault::on("GET", "*/projects/*/operations/*", Kind::Cut).times(2));
+}
+
+#[test]
+fn operations_are_asked_about_where_nobody_may_wait_for_them() {
+    for (status, reason) in [(404, "notFound"), (403, "forbidden"), (501, "notImplemented")] {
+        let refused = Kind::status(status, reason, "there is no waiting here");
+        let cloud = survives(Fault::on("POST", "*/operations/*:wait", refused).for_ever());
+        assert_eq!(cloud.fake.count("POST", "*/operations/*:wait"), 1, "it was asked again");
+        let polls = cloud.fake.count("GET", "/v2/*/operations/*");
+        assert!(polls >= 14, "twelve operations and two of the lock, {polls} questions");
+    }
+}
+
+#[test]
+fn a_wait_that_is_answered_early_is_no_reason_to_ask_again_and_again() {
+    let early = Kind::Status {
+        status: 200,
+        reason: String::new(),
+        message: String::new(),
+        retry_after: None,
+        answer: Some(serde_json::json!({})),
+    };
+    let cloud = survives(Fault::on("POST", "*/operations/*:wait", early).times(6));
+    let waits: Vec<u64> = cloud
+        .fake
+        .requests()
+        .iter()
+        .filter(|request| request.path.ends_with(":wait") && request.faults > 0)
+        .map(|request| request.at_ms)
+        .collect();
+    let gaps: Vec<u64> = waits.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits.len() == 6 && gaps[4] > gaps[0], "{gaps:?}");
+    assert!(gaps.iter().sum::<u64>() >= 150, "{gaps:?}");
 }
 
 #[test]

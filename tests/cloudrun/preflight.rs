@@ -1,6 +1,6 @@
 //! What is refused before anything is changed, with every reason at once.
 
-use tessallite_up_gcp::{Event, ServiceSetup, Setup};
+use tessallite_up_gcp::{Event, Fault, Kind, ServiceSetup, Setup};
 use tessallite_up_tests::Cloud;
 
 #[track_caller]
@@ -19,6 +19,46 @@ fn a_permission_that_is_missing_on_one_service_is_found_and_named() {
     cloud.fake.event(Event::Deny { resource: "scheduler".into(), permission }).unwrap();
     is_refused(&cloud, &["scheduler", "run.services.update"]);
     cloud.assert_untouched();
+}
+
+fn deny(cloud: &Cloud, resource: &str, permission: &str) {
+    let (resource, permission) = (resource.to_owned(), permission.to_owned());
+    cloud.fake.event(Event::Deny { resource, permission }).unwrap();
+}
+
+#[test]
+fn permissions_that_backups_and_restores_lack_are_found_before_they_are_needed() {
+    let needed = [
+        ("*", "run.operations.get"),
+        ("tessallite", "cloudsql.backupRuns.create"),
+        ("tessallite", "cloudsql.instances.restoreBackup"),
+    ];
+    for (resource, permission) in needed {
+        let cloud = Cloud::usual();
+        deny(&cloud, resource, permission);
+        is_refused(&cloud, &[permission, "--set skip-permission-check=true"]);
+        cloud.assert_untouched();
+    }
+}
+
+#[test]
+fn permissions_that_are_granted_on_a_condition_are_enough_when_the_operator_says_so() {
+    let cloud = Cloud::usual();
+    deny(&cloud, "tessallite-demo", "cloudsql.backupRuns.create");
+    is_refused(&cloud, &["cloudsql.backupRuns.create"]);
+    let outcome = cloud.upgrade("2.0.0", &["--set", "skip-permission-check=true"]);
+    outcome.code(0).says("restores are permitted is not known beforehand: this was not wanted");
+    cloud.assert_serves("2.0.0");
+}
+
+#[test]
+fn where_nobody_tells_the_permissions_the_plan_says_so() {
+    let cloud = Cloud::usual();
+    let disabled = Kind::status(403, "accessNotConfigured", "Resource Manager API is disabled");
+    cloud.fake.fault(Fault::on("POST", "/v3/projects/*", disabled));
+    let outcome = cloud.upgrade("2.0.0", &[]);
+    outcome.code(0).says("is not known beforehand").says("Resource Manager API is disabled");
+    cloud.assert_serves("2.0.0");
 }
 
 #[test]

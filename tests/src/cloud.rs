@@ -71,6 +71,7 @@ impl Cloud {
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN",
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_SQL",
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER",
             "TESSALLITE_UP_REGISTRY_ENDPOINT",
         ] {
             program = program.env(variable, &url);

@@ -94,34 +94,38 @@ impl Context {
     }
 
     fn services(&self) -> Result<Arc<Services>> {
-        self.services
-            .clone()
-            .ok_or_else(|| Error::denied("there is no installation to speak to in this call"))
+        self.services.clone().ok_or_else(nowhere)
     }
 
-    /// A read: allowed or denied, then done within the plugin's call.
+    /// A read: allowed or denied at once, then done within the plugin's call.
+    ///
+    /// Every read of every plugin goes through here, so what waits for its end carries
+    /// neither the question nor room for the longest work.
     ///
     /// # Errors
     /// `Denied`, or what the work says.
-    pub(super) async fn read<T, F>(
-        &mut self,
+    pub(super) fn read<'s, T, W, F>(
+        &'s mut self,
         call: Call<'_>,
-        work: impl FnOnce(Arc<Services>) -> F,
-    ) -> Result<T>
+        work: W,
+    ) -> impl Future<Output = Result<T>> + use<'s, T, W, F>
     where
         T: Serialize,
+        W: FnOnce(Arc<Services>) -> F,
         F: Future<Output = Result<T>>,
     {
-        self.left.take_call()?;
-        let mut under_way = UnderWay::begin(&self.conduct, &call)?;
-        let outcome = match self.services() {
-            // In a box of its own: every call would otherwise carry room for the longest work.
-            Ok(services) => Box::pin(work(services)).await,
-            Err(error) => Err(error),
-        };
-        let outcome = outcome.and_then(|done| self.left.take_result(&done).map(|()| done));
-        under_way.end(outcome.as_ref().err());
-        outcome
+        let Self { services, conduct, left, .. } = self;
+        let begun = left.take_call().and_then(|()| UnderWay::begin(conduct, &call));
+        async move {
+            let mut under_way = begun?;
+            let outcome = match services {
+                Some(services) => Box::pin(work(Arc::clone(services))).await,
+                None => Err(nowhere()),
+            };
+            let outcome = outcome.and_then(|done| left.take_result(&done).map(|()| done));
+            under_way.end(outcome.as_ref().err());
+            outcome
+        }
     }
 
     /// A call that stays within the host.
@@ -221,19 +225,19 @@ impl Notes {
 /// Tells how a call ended, also when nobody waits for it any more.
 struct UnderWay<'a> {
     conduct: &'a dyn Conduct,
-    open: Option<Open>,
+    open: Option<Box<Open>>,
 }
 
 impl<'a> UnderWay<'a> {
     fn begin(conduct: &'a Arc<dyn Conduct>, call: &Call<'_>) -> Result<Self> {
         let conduct = &**conduct;
-        Ok(Self { conduct, open: conduct.read(call)? })
+        Ok(Self { conduct, open: conduct.read(call)?.map(Box::new) })
     }
 
     fn end(&mut self, error: Option<&Error>) {
         if let Some(open) = self.open.take() {
             let how = error.map_or(Closed::Done, |error| Closed::Failed(error.kind));
-            self.conduct.closed(open, how);
+            self.conduct.closed(*open, how);
         }
     }
 }
@@ -241,9 +245,13 @@ impl<'a> UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
-            self.conduct.closed(open, Closed::Abandoned);
+            self.conduct.closed(*open, Closed::Abandoned);
         }
     }
+}
+
+fn nowhere() -> Error {
+    Error::denied("there is no installation to speak to in this call")
 }
 
 fn unreadable(error: serde_json::Error) -> Error {

@@ -19,6 +19,7 @@ pub const GCLOUD_READS: &[&str] = &[
     "get-service",
     "get-instance",
     "list-backups",
+    "list-missing-permissions",
     "resolve",
     "probe",
     "preview-deploy",

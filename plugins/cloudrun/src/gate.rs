@@ -13,8 +13,6 @@ use crate::traffic::{share_of, shares, told};
 /// tenth of the time that has passed, and never more than the longest.
 const SHORTEST_PAUSE_MS: u32 = 50;
 const LONGEST_PAUSE_MS: u32 = 2_000;
-/// Between two good answers.
-const ANSWERING_PAUSE_MS: u32 = 20;
 /// The time that one answer may take.
 const PROBE_MS: u32 = 10_000;
 /// Between two looks of the soak.
@@ -181,9 +179,11 @@ pub fn wait(asks: &[Ask]) -> Result<(), Error> {
             }
             return Err(too_late(&late));
         }
-        // A service that has begun to answer is asked again at once.
-        let answering = open.iter().any(|waiting| waiting.answers > 0);
-        host::sleep(if answering { ANSWERING_PAUSE_MS } else { pause_ms(waited_ms) });
+        // A service that has begun to answer is asked again at once: the way there and back
+        // is a pause of its own, and a bad answer brings the others back.
+        if open.iter().all(|waiting| waiting.answers == 0) {
+            host::sleep(pause_ms(waited_ms));
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod migration;
 mod names;
 mod notes;
 mod options;
+mod permissions;
 mod plan;
 mod preflight;
 mod preview;
@@ -47,6 +48,7 @@ impl Procedure for CloudRun {
         .request("gcloud.get-service", "see whether a step has been carried out before")
         .request("gcloud.get-instance", "check that the database can be backed up now")
         .request("gcloud.list-backups", "check that the backup is there and whole")
+        .request("gcloud.list-missing-permissions", "find missing permissions on the database")
         .request("gcloud.resolve", "check that every image is in its registry")
         .request("gcloud.probe", "ask services and new revisions for their health")
         .request("gcloud.preview-deploy", "find missing permissions before anything changes")

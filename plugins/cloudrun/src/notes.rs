@@ -3,6 +3,7 @@
 use tessallite_up_sdk::{Request, Upgrade};
 
 use crate::options::Options;
+use crate::permissions;
 use crate::preflight::is_superseded;
 use crate::reference::Reference;
 use crate::survey::Survey;
@@ -49,6 +50,7 @@ pub fn of_plan(
     notes.extend(jobs.iter().filter_map(|job| pin(job, options)));
     notes.extend(options.external().map(|name| external(name, survey, options)));
     notes.extend(database(survey, upgrade));
+    notes.extend(permissions::unknown(survey));
     if options.connection.is_none() {
         notes.push(
             "the tenants' schemas are not read: name the connection of [sql.connections] that is \

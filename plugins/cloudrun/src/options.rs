@@ -20,6 +20,7 @@ const KNOWN: &[&str] = &[
     "parallel",
     "one-by-one",
     "check-only",
+    "skip-permission-check",
     "connection",
     "migration-table",
     "system-schema",
@@ -65,6 +66,8 @@ pub struct Options<'a> {
     /// The plan is not going to be carried out: the installation is to be checked, also
     /// where no version to upgrade to is known.
     pub check_only: bool,
+    /// Whether permissions are asked for that a project may grant on a condition.
+    pub check_permissions: bool,
     /// The database, where the tenants' schemas are to be read.
     pub connection: Option<&'a str>,
     pub migration_table: &'a str,
@@ -97,6 +100,7 @@ impl<'a> Options<'a> {
             keep_pins: settings.flag("keep-pins")?,
             parallel: settings.flag("parallel")? && !settings.flag("one-by-one")?,
             check_only: settings.flag("check-only")?,
+            check_permissions: !settings.flag("skip-permission-check")?,
             connection: settings.get("connection"),
             migration_table: settings.get("migration-table").unwrap_or("alembic_version"),
             system_schema: settings.get("system-schema").unwrap_or("tess_system"),

@@ -14,7 +14,7 @@ use crate::survey::Survey;
 use crate::targets::{Target, is_there, served_version};
 use crate::traffic::{Former, Kind, share_of, shares};
 use crate::work::Job;
-use crate::{names, preview, untold};
+use crate::{names, permissions, preview, untold};
 
 type Problems = Vec<String>;
 
@@ -44,6 +44,7 @@ pub fn check(
     if let (Some(database), Some(name)) = (&survey.database, &survey.place.instance) {
         problems.extend(not_backed_up(name, database));
     }
+    problems.extend(permissions::refused(survey));
     if let Some(Err(error)) = &survey.schemas {
         problems.push(format!("migrations of the tenants' schemas: {}", error.text()));
     }
@@ -267,6 +268,7 @@ pub mod tests {
             },
             services: Ok(services),
             database: None,
+            missing_permissions: None,
             health: BTreeMap::new(),
             silent: BTreeMap::new(),
             schemas: None,

@@ -22,6 +22,8 @@ pub struct Survey {
     pub services: Result<Vec<Service>, Error>,
     /// Absent where none is configured.
     pub database: Option<Database>,
+    /// Absent where the operator does not want to have them checked.
+    pub missing_permissions: Option<Result<Vec<String>, Error>>,
     /// What the services say that are asked and answer; external ones too.
     pub health: BTreeMap<String, Answer>,
     /// Why a service that is asked does not answer.
@@ -96,6 +98,7 @@ pub fn look(options: &Options) -> Result<Survey, Refusal> {
         place,
         services: gcloud::list_services(),
         database,
+        missing_permissions: options.check_permissions.then(gcloud::list_missing_permissions),
         health: BTreeMap::new(),
         silent: BTreeMap::new(),
         schemas: options.connection.map(|name| schemas::read(name, options.migration_table)),

@@ -84,7 +84,7 @@ fn by_program(
     record(&mut command, side)?;
     check(&fake)?;
     let api = fake.requests().iter().filter(|r| !r.path.starts_with("/_run/")).count();
-    let polls = fake.count("GET", "*/operations/*");
+    let polls = fake.count("GET", "*/operations/*") + fake.count("POST", "*/operations/*");
     Ok(Requests { api, polls, services: setup.services.len() })
 }
 

@@ -94,7 +94,9 @@ impl World {
             ["computeMetadata", ..] => self.metadata(call),
             [""] if call.header("metadata-flavor").is_some() => self.metadata(call),
             ["token"] | ["v1", "token"] if call.method == "POST" => self.token(call),
-            ["v2", "projects", ..] | ["v1" | "sql" | "apis", ..] => self.api(&segments, call),
+            ["v2" | "v3", "projects", ..] | ["v1" | "sql" | "apis", ..] => {
+                self.api(&segments, call)
+            }
             ["v2", rest @ ..] => self.manifests(rest, call),
             _ => Outcome::Answer(unknown_method().into()),
         }
@@ -113,6 +115,7 @@ impl World {
             ["v2", "projects", project, "locations", region, rest @ ..] => {
                 self.run(project, region, rest, call)
             }
+            ["v3", "projects", project] => self.project(project, call).into(),
             ["v1", "projects", "-", "serviceAccounts", account] => self.impersonate(account, call),
             ["v1", "projects", _, "locations", _, "operations", id] => {
                 self.knative_operation(id, call)

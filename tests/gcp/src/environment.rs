@@ -6,6 +6,7 @@ pub fn of_product(url: &str, project: &str) -> Vec<(&'static str, String)> {
     vec![
         ("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", format!("{url}/")),
         ("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQL", format!("{url}/")),
+        ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER", format!("{url}/")),
         ("TESSALLITE_UP_REGISTRY_ENDPOINT", url.to_owned()),
         ("GCE_METADATA_HOST", host(url).to_owned()),
         ("CLOUDSDK_CORE_PROJECT", project.to_owned()),

@@ -1,6 +1,11 @@
 //! What the operator may do: everything, but for what was taken away.
 
+use serde_json::{Value, json};
+
+use crate::exchange::Call;
+use crate::proto::texts;
 use crate::refusal::{Refusal, Result};
+use crate::run::routes::unknown_method;
 use crate::world::World;
 
 impl World {
@@ -23,5 +28,28 @@ impl World {
             "notAuthorized".clone_into(&mut refusal.reason);
         }
         Err(refusal)
+    }
+
+    /// Resource Manager: `projects.testIamPermissions`, and nothing else. Taken away on the
+    /// project alone is a grant on a condition, which a project does not see.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND, PERMISSION_DENIED.
+    pub fn project(&self, target: &str, call: &Call) -> Result<Value> {
+        let Some(project) = target.strip_suffix(":testIamPermissions") else {
+            return Err(unknown_method());
+        };
+        if call.method != "POST" {
+            return Err(unknown_method());
+        }
+        if project != self.setup.project {
+            return Err(Refusal::denied("resourcemanager.projects.get", project));
+        }
+        let on = [project, self.setup.instance.as_str()];
+        let has = |permission: &String| on.iter().all(|on| self.permit(permission, on).is_ok());
+        let had: Vec<String> =
+            texts(&call.json()?, "permissions").into_iter().filter(has).collect();
+        Ok(if had.is_empty() { json!({}) } else { json!({ "permissions": had }) })
     }
 }

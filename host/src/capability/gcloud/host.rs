@@ -40,6 +40,11 @@ impl Host for Context {
         self.read(whole("gcloud.list-backups", &()), async |s| s.gcloud()?.backups().await).await
     }
 
+    async fn list_missing_permissions(&mut self) -> Result<Vec<String>> {
+        let call = whole("gcloud.list-missing-permissions", &());
+        self.read(call, async |s| s.gcloud()?.missing_permissions().await).await
+    }
+
     async fn resolve(&mut self, image: String) -> Result<String> {
         let call = whole("gcloud.resolve", &image);
         self.read(call, async |s| s.gcloud()?.resolve(&image).await).await

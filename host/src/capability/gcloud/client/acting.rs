@@ -70,13 +70,16 @@ impl Transport {
         if let Some(refused) = refused {
             self.credentials.forget(refused).await;
         }
+        if let Some(token) = self.credentials.kept_identity(audience).await {
+            return Ok(token);
+        }
         let doing = format!("getting an ID token for {audience}");
         let identity = match &self.acting.account {
             Some(account) => Identity::Account(account.clone()),
             None => self.credentials.identity(audience).await?,
         };
         let token = match identity {
-            Identity::Token(token) => return Ok(token),
+            Identity::Token(token) => token,
             Identity::Metadata => self.of_metadata(&doing, audience).await?,
             Identity::Account(account) => {
                 let request = identity_request(audience);

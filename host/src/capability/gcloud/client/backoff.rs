@@ -26,11 +26,16 @@ impl Backoff {
         Self::new(Duration::from_millis(25), longest, within)
     }
 
+    /// The time that is left.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// Waits, at least as long as the other side asks for.
     pub(super) async fn pause(&mut self, at_least: Option<Duration>) -> Result<(), TooLate> {
         let pause = shortened(self.next, chance()).max(at_least.unwrap_or_default());
         self.next = (self.next * 3 / 2).min(self.longest);
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.left();
         if left.is_zero() || at_least.is_some_and(|wanted| wanted > left) {
             return Err(TooLate);
         }

@@ -109,10 +109,6 @@ impl Credentials {
     /// # Errors
     /// `Failed`: with this login there is none.
     pub(super) async fn identity(&self, audience: &str) -> Result<Identity> {
-        let wanted = Wanted::Id(audience.to_owned());
-        if let Some(token) = self.kept(&wanted).await {
-            return Ok(Identity::Token(token));
-        }
         // It decides which source there is.
         self.access_token().await?;
         let source = self.source.lock().await;
@@ -128,9 +124,12 @@ impl Credentials {
         };
         drop(source);
         let Some(cli) = cli else { return Err(no_identity(audience)) };
-        let token = cli.identity_token(audience).await?;
-        self.keep(wanted, &token).await;
-        Ok(Identity::Token(token))
+        Ok(Identity::Token(cli.identity_token(audience).await?))
+    }
+
+    /// One that was got before and is still good.
+    pub(super) async fn kept_identity(&self, audience: &str) -> Option<String> {
+        self.kept(&Wanted::Id(audience.to_owned())).await
     }
 
     pub(super) async fn keep_identity(&self, audience: &str, token: &str) {

@@ -9,6 +9,7 @@ use crate::capability::error::{Error, Result};
 const RUN: &str = "https://run.googleapis.com/";
 const SQL: &str = "https://sqladmin.googleapis.com/";
 const IAM_CREDENTIALS: &str = "https://iamcredentials.googleapis.com/";
+const RESOURCE_MANAGER: &str = "https://cloudresourcemanager.googleapis.com/";
 const METADATA: &str = "metadata.google.internal";
 /// Below the home directory, or below `CLOUDSDK_CONFIG`.
 const WELL_KNOWN: &str = "application_default_credentials.json";
@@ -19,6 +20,9 @@ pub(super) struct Endpoints {
     pub run: Url,
     pub sql: Url,
     pub iam_credentials: Url,
+    /// Absent where the others are not Google's: whoever is not asked for them by name is
+    /// not sent their tokens.
+    pub resource_manager: Option<Url>,
     /// In place of every registry's own host.
     pub registry: Option<Url>,
     pub metadata: String,
@@ -48,9 +52,17 @@ impl Endpoints {
             endpoint(name, &text)
         };
         let registry = "TESSALLITE_UP_REGISTRY_ENDPOINT";
+        let run = url("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", RUN)?;
+        let sql = url("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQL", SQL)?;
+        let are_googles = run.as_str() == RUN && sql.as_str() == SQL;
+        let manager = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER";
+        let manager = variable(manager)
+            .map(|text| endpoint(manager, &text))
+            .or_else(|| are_googles.then(|| endpoint(manager, RESOURCE_MANAGER)));
         Ok(Self {
-            run: url("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", RUN)?,
-            sql: url("CLOUDSDK_API_ENDPOINT_OVERRIDES_SQL", SQL)?,
+            run,
+            sql,
+            resource_manager: manager.transpose()?,
             iam_credentials: url(
                 "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
                 IAM_CREDENTIALS,
@@ -102,12 +114,16 @@ mod tests {
         let none = Endpoints::of(&|_| None).unwrap();
         assert_eq!(none.run.as_str(), RUN);
         assert_eq!(none.registry, None);
+        assert_eq!(none.resource_manager.unwrap().as_str(), RESOURCE_MANAGER);
         let here =
             |name: &str| (name != "GCE_METADATA_HOST").then(|| "http://127.0.0.1:1/x".into());
         let here = Endpoints::of(&here).unwrap();
         for url in [&here.run, &here.sql, &here.iam_credentials, here.registry.as_ref().unwrap()] {
             assert_eq!(url.as_str(), "http://127.0.0.1:1/x/");
         }
+        assert!(here.resource_manager.is_some());
+        let run = |name: &str| name.ends_with("_RUN").then(|| "http://127.0.0.1:1".into());
+        assert_eq!(Endpoints::of(&run).unwrap().resource_manager, None);
         let error = Endpoints::of(&|_| Some("nowhere".into())).unwrap_err().full_text();
         assert!(error.contains("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN"), "{error}");
     }

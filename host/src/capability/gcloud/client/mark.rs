@@ -46,11 +46,14 @@ impl Client {
         };
         let outcome = match self.annotate("setting the lock", change).await {
             Ok(outcome) => outcome,
+            // It may be there all the same.
             Err(error) => {
-                // It may be there all the same. Whoever cannot remove it either has been told
-                // why by then, and unlock is there.
-                let _ = self.remove_mark(&id).await;
-                return Err(error);
+                return Err(match self.remove_mark(&id).await {
+                    Ok(()) => error,
+                    Err(undo) => error.reworded(|text| {
+                        format!("{text}; it may be set all the same: {}", undo.full_text())
+                    }),
+                });
             }
         };
         Ok(match outcome {
@@ -109,7 +112,10 @@ impl Client {
                 validate_only: false,
             };
             match self.patch(patch).await {
-                Ok(_) => {
+                Ok(operation) => {
+                    // It may fail for a revision that has failed long ago: what counts is
+                    // what the service says.
+                    self.follow(&doing, operation, &|_| {}).await?;
                     self.until_settled(name).await?;
                     return Ok(Outcome::Done);
                 }

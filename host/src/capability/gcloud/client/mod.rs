@@ -11,6 +11,7 @@ mod failure;
 mod instance;
 mod mark;
 mod operation;
+mod permissions;
 mod probe;
 mod registry;
 mod restore;
@@ -27,6 +28,7 @@ use tokio::sync::Mutex;
 use self::acting::Acting;
 use self::credentials::Credentials;
 use self::environment::{Endpoints, Login};
+use self::operation::Waits;
 use self::transport::Transport;
 use super::types::{Named, Place};
 use crate::capability::error::{Error, Result};
@@ -46,6 +48,7 @@ struct Inner {
     transport: Transport,
     /// Addresses of services and of their tags, and whether they ask who calls.
     addresses: Mutex<HashMap<(String, Option<String>), probe::Address>>,
+    waits: Waits,
 }
 
 impl Client {
@@ -59,8 +62,8 @@ impl Client {
         let (iam, metadata) = (endpoints.iam_credentials.clone(), endpoints.metadata.clone());
         let acting = Acting::new(place.impersonate.clone(), iam, metadata);
         let transport = Transport::new(credentials, acting, place.patience.request)?;
-        let addresses = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { place, endpoints, transport, addresses }) })
+        let (addresses, waits) = (Mutex::default(), Waits::default());
+        Ok(Self { inner: Arc::new(Inner { place, endpoints, transport, addresses, waits }) })
     }
 
     pub fn place(&self) -> &Place {
