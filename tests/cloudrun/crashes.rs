@@ -74,3 +74,22 @@ fn whatever_kills_an_upgrade_it_can_be_rolled_back() {
         cloud.assert_as_before();
     }
 }
+
+#[test]
+fn after_a_crash_the_status_tells_how_to_go_on_and_how_to_go_back() {
+    let cloud = Cloud::usual();
+    let wanted = ["--yes", "--soak", "0", "--to", "2.0.0"];
+    cloud.run(&["status"]).code(0).never_says("tessallite-up resume");
+    let killed = cloud.program(&wanted).env("TESSALLITE_UP_CRASH", "after:2").run();
+    assert_eq!(killed.code, None, "{killed}");
+    let status = cloud.run(&["status"]);
+    status.code(0).says("which has died").says("was cut off in the middle");
+    status.says("tessallite-up resume ").says("tessallite-up rollback ");
+    let json = cloud.run(&["status", "--output", "json"]).code(0).stdout.clone();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["unfinished"], json["locked_by"]);
+    assert!(json["unfinished"].is_string(), "{json}");
+    cloud.run(&["rollback", "--yes"]).code(0);
+    cloud.assert_as_before();
+    cloud.run(&["status"]).code(0).never_says("tessallite-up resume");
+}

@@ -258,11 +258,10 @@ fn a_way_back_that_fails_half_way_can_be_finished_by_hand() {
         let summary = events::summary(&outcome.code(6).events()).clone();
         let error = summary["error"].as_str().unwrap();
         assert!(error.contains("is not what the approved step"), "{before}: {summary}");
-        let advice = summary["advice"].as_array().unwrap().iter();
-        let advice: Vec<&str> = advice.filter_map(|line| line.as_str()).collect();
-        let begin = advice.iter().position(|line| line.starts_with("By hand")).unwrap();
-        assert!(advice.len() > begin + 1, "{summary}");
-        for command in &advice[begin + 1..] {
+        let commands = summary["by_hand"].as_array().unwrap();
+        assert!(!commands.is_empty(), "{summary}");
+        for command in commands {
+            let command = command.as_str().unwrap();
             run(Command::new("sh").args(["-ec", command]).current_dir(installation.dir()));
         }
         clear(&installation);

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::args::{Global, Output};
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::history::in_words;
 use super::{display, exit_code, session};
 use crate::capability::Platform;
 use crate::capability::docker::types::{ContainerState, Health, Service};
 use crate::contract::gcloud;
 use crate::engine::history::{self, Recorded};
-use crate::engine::{Installation, Lock};
+use crate::engine::{self, Fate, Installation, Lock};
 use crate::settings::Settings;
 use crate::text::one_line;
 
@@ -43,6 +43,11 @@ pub async fn run(global: &Global) -> Result<u8> {
     };
     let last = history::runs(&settings.state_dir)?.into_iter().next().map(in_a_line);
     let holder = Lock::holder(&installation).await?;
+    let unfinished = match &holder {
+        // It may still be at it.
+        Some((_, Fate::Alive | Fate::Unknown)) => None,
+        Some((_, Fate::Dead)) | None => engine::check_finished(&settings.state_dir).err(),
+    };
     display::print(&match global.output {
         Output::Json => {
             format!(
@@ -51,7 +56,8 @@ pub async fn run(global: &Global) -> Result<u8> {
                     "project": project,
                     "services": services,
                     "last_run": last,
-                    "locked_by": holder.map(|holder| holder.run),
+                    "locked_by": holder.map(|(holder, _)| holder.run),
+                    "unfinished": unfinished.as_ref().and_then(run_of),
                 })
             )
         }
@@ -60,14 +66,31 @@ pub async fn run(global: &Global) -> Result<u8> {
             for line in &lines {
                 let _ = writeln!(text, "  {line}");
             }
-            if let Some(holder) = holder {
-                let _ = writeln!(text, "locked by {holder}");
+            if let Some((holder, fate)) = holder {
+                let is_dead = match fate {
+                    Fate::Dead => ", which has died: the next run takes the lock over",
+                    Fate::Alive | Fate::Unknown => "",
+                };
+                let _ = writeln!(text, "locked by {holder}{is_dead}");
             }
             let _ = writeln!(text, "{}", last.unwrap_or_else(|| "no run is recorded".to_owned()));
+            if let Some(error) = unfinished {
+                let Failure { text: why, hint, .. } = error.into();
+                let _ = writeln!(text, "{}", one_line(&why));
+                let _ = writeln!(text, "{}", one_line(&hint.unwrap_or_default()));
+            }
             text
         }
     });
     Ok(exit_code::DONE)
+}
+
+/// The run that has left the installation in between.
+fn run_of(error: &engine::Error) -> Option<&str> {
+    match error {
+        engine::Error::Unfinished { run, .. } => Some(run),
+        _ => None,
+    }
 }
 
 /// As JSON, and a line each.

@@ -1,5 +1,5 @@
-//! What is left to do, as commands: first this program's own, then those that need nothing
-//! but Docker and PostgreSQL.
+//! What is left to do, as commands: this program's own, and those that need nothing but
+//! Docker and PostgreSQL, or the gcloud CLI.
 
 use std::path::Path;
 
@@ -12,10 +12,9 @@ use crate::capability::sql::dump::{ByHand, by_hand};
 use crate::contract::Effect;
 use crate::contract::gcloud::{RestoreChange, RestoreWhen, ServiceRoute, Share, Told};
 
-/// For a run that stopped after it changed the installation.
-pub(super) fn advice(run: &Run<'_>, end: &End) -> Vec<String> {
+/// What finishes the way back of a run that stopped after it changed the installation.
+pub(super) fn commands(run: &Run<'_>) -> Vec<String> {
     let plan = &run.prepared.plan;
-    let mut lines = vec![goes_on(&plan.run, end)];
     let backups = &run.prepared.installation.target.backup_dir;
     let place = Place {
         plan,
@@ -26,16 +25,11 @@ pub(super) fn advice(run: &Run<'_>, end: &End) -> Vec<String> {
     };
     let begun = run.ledger.begun();
     let is_about_something = |effect: &&Effect| is_touched(effect, &begun);
-    let commands: Vec<String> =
-        left(run).filter(is_about_something).flat_map(|effect| place.commands(effect)).collect();
-    if !commands.is_empty() {
-        lines.push("By hand, in the project's directory, one after the other:".into());
-        lines.extend(commands);
-    }
-    lines
+    left(run).filter(is_about_something).flat_map(|effect| place.commands(effect)).collect()
 }
 
-fn goes_on(run: &str, end: &End) -> String {
+/// The same with this program.
+pub(super) fn goes_on(run: &str, end: &End) -> String {
     match end {
         End::Stuck { .. } => format!(
             "Once the cause is mended, tessallite-up resume {run} goes on with the rollback."

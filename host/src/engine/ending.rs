@@ -14,8 +14,10 @@ impl Run<'_> {
         let ending = self.ending(&end);
         let backup = summary::backup(&self.ledger, &self.prepared.installation.target.backup_dir);
         let mut advice = summary::advice(ending, &self.ledger, plan, backup.as_ref());
+        let mut by_hand = Vec::new();
         if ending.can_go_on() && self.ledger.touched() {
-            advice.extend(by_hand::advice(&self, &end));
+            advice.push(by_hand::goes_on(&plan.run, &end));
+            by_hand = by_hand::commands(&self);
         }
         if let Err(error) = self.ledger.write(&Record::RunFinished { ending }) {
             advice.push(format!("The end of the run is not recorded: {}.", chain_text(&error)));
@@ -33,6 +35,7 @@ impl Run<'_> {
             report: std::mem::take(&mut self.report),
             error: error(end),
             advice,
+            by_hand,
             record: Some(self.directory.display().to_string()),
         };
         self.reporter.report(&Event::RunFinished { summary: summary.clone() });

@@ -13,11 +13,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use self::marks::{Mark, Marks};
-use self::process::Fate;
 use super::{Error, Installation, Result};
 use crate::capability;
 
 pub use self::holder::Holder;
+pub use self::process::Fate;
 
 const TAKING: &str = "taking the lock of the installation";
 /// Between two looks at a lock that is held.
@@ -123,13 +123,17 @@ impl Lock {
         Ok(Unlocked::Removed(holder))
     }
 
-    /// Who holds the lock of the installation now.
+    /// Who holds the lock of the installation now, and what is known of that process.
     ///
     /// # Errors
     /// `Capability`.
-    pub async fn holder(installation: &Installation) -> Result<Option<Holder>> {
+    pub async fn holder(installation: &Installation) -> Result<Option<(Holder, Fate)>> {
         let marks = Marks::of(installation).await.map_err(failed)?;
-        Ok(held(&marks).await?.map(|(_, holder)| holder))
+        let held = held(&marks).await?;
+        Ok(held.map(|(_, holder)| {
+            let fate = holder.fate(marks.is_of_an_engine());
+            (holder, fate)
+        }))
     }
 }
 

@@ -36,7 +36,7 @@ pub use audit::Audit;
 pub use chain::Link;
 pub use error::{Error, Result};
 pub use installation::{Installation, Kind, Target};
-pub use lock::{Holder, Lock, Unlocked};
+pub use lock::{Fate, Holder, Lock, Unlocked};
 pub use orders::{Absent, Keeps, OnFailure, Operator, Orders};
 pub use permit::{Nothing, planning};
 pub use plan::Plan;

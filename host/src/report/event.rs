@@ -132,6 +132,9 @@ pub struct Summary {
     pub error: Option<String>,
     /// What the state is now and what to do, in words.
     pub advice: Vec<String>,
+    /// Commands for a shell in the project's directory that finish the way back without this
+    /// program, one after the other. What stands in parentheses is for people.
+    pub by_hand: Vec<String>,
     /// Where the run is recorded; absent where nothing was begun.
     pub record: Option<String>,
 }

@@ -23,7 +23,7 @@
 //! | `incident` | `service`, `container`, `what` |
 //! | `diagnosis` | `service`, `containers` (`container`, `state`, `exit_code`, `out_of_memory`, `restarts`, `health_log`, `log`) |
 //! | `stopping` | `why` |
-//! | `run_finished` | `summary`: `ending` (`done`, `nothing_to_do`, `denied`, `failed_untouched`, `rolled_back`, `failed`, `interrupted`), `ms`, `services` (changes), `downtimes` (`service`, `ms`; null: it has not come back), `backup` (`path`, `bytes`, `sha256`, `tables`, or null), `report`, `error`, `advice`, `record` |
+//! | `run_finished` | `summary`: `ending` (`done`, `nothing_to_do`, `denied`, `failed_untouched`, `rolled_back`, `failed`, `interrupted`), `ms`, `services` (changes), `downtimes` (`service`, `ms`; null: it has not come back), `backup` (`path`, `bytes`, `sha256`, `tables`, or null), `report`, `error`, `advice`, `by_hand` (commands that finish the way back without this program), `record` |
 //!
 //! A change of a service is `service`, `before`, `before_digest` (may be null), `after`,
 //! `after_digest`. Readers should ignore events and fields that they do not know: such

@@ -201,6 +201,7 @@ pub fn summary(ending: Ending) -> Summary {
         report: vec![],
         error: None,
         advice: vec![],
+        by_hand: vec![],
         record: None,
     }
 }
@@ -244,6 +245,12 @@ pub fn failed() -> Summary {
             "Look at the services first: docker compose ps -a, docker compose logs SERVICE. If the \
              cause can be mended, run the same upgrade again: it goes on from where things are."
                 .into(),
+        ],
+        by_hand: vec![
+            "docker tag sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0 \
+             registry.example.com/tessallite/model-service:1.4.0"
+                .into(),
+            "docker compose up --detach --no-deps --pull never model-service query-router".into(),
         ],
         ..done()
     }

@@ -20,8 +20,9 @@ pub(super) struct Process {
     started: u64,
 }
 
+/// What has become of a process that holds a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub enum Fate {
     Alive,
     Dead,
     /// It is out of sight.

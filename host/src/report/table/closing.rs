@@ -28,6 +28,12 @@ pub fn summary(summary: &Summary, width: usize, colour: bool) -> String {
         lines.extend([String::new(), label, format!("  {}", one_line(record))]);
     }
     list(&mut lines, "What now", &summary.advice, width, paint);
+    if !summary.by_hand.is_empty() {
+        let label = "By hand, in the project's directory, one after the other";
+        lines.extend([String::new(), paint.bold(label)]);
+        // Each is to be copied as it is: the terminal may break it, this does not.
+        lines.extend(summary.by_hand.iter().map(|command| format!("  {}", one_line(command))));
+    }
     lines.join("\n") + "\n"
 }
 

@@ -205,6 +205,10 @@ fn a_run_that_failed() {
         compose logs SERVICE. If the cause can be mended, run
         the same upgrade again: it goes on from where things
         are.
+
+    By hand, in the project's directory, one after the other
+      docker tag sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0 registry.example.com/tessallite/model-service:1.4.0
+      docker compose up --detach --no-deps --pull never model-service query-router
     "#);
 }
 

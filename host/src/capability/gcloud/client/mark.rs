@@ -113,10 +113,7 @@ impl Client {
             };
             match self.patch(patch).await {
                 Ok(operation) => {
-                    // It may fail for a revision that has failed long ago: what counts is
-                    // what the service says.
-                    self.follow(&doing, operation, &|_| {}).await?;
-                    self.until_settled(name).await?;
+                    self.until_settled(name, &doing, &operation).await?;
                     return Ok(Outcome::Done);
                 }
                 Err(Failure::Refused(refusal)) if refusal.is_stale() => {}
@@ -128,8 +125,13 @@ impl Client {
     }
 
     /// The change is accepted; until it is in effect, the service counts as being changed.
-    async fn until_settled(&self, name: &str) -> Result<()> {
+    async fn until_settled(&self, name: &str, doing: &str, operation: &Value) -> Result<()> {
         let mut backoff = Backoff::polling(LONGEST_PAUSE, self.place().patience.revision);
+        // Only to be told sooner. What it says does not count: it fails for a revision that
+        // has failed long ago, and not everybody may ask.
+        if let Some(operation) = operation["name"].as_str() {
+            let _ = self.ask_about(doing, operation, backoff.left()).await;
+        }
         while convert::is_reconciling(&self.raw(name).await?) {
             if backoff.pause(None).await.is_err() {
                 return Err(Error::timed_out(format!(
