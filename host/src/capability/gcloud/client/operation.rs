@@ -77,7 +77,12 @@ impl Client {
     }
 
     /// How far it is: as soon as it is done, or after some time.
-    pub(super) async fn ask_about(&self, doing: &str, name: &str, left: Duration) -> Result<Value, Failure> {
+    pub(super) async fn ask_about(
+        &self,
+        doing: &str,
+        name: &str,
+        left: Duration,
+    ) -> Result<Value, Failure> {
         let Waits(waits) = &self.inner.waits;
         if waits.load(Ordering::Relaxed) {
             match self.wait(doing, name, left.clamp(SHORTEST_WAIT, LONGEST_WAIT)).await {
