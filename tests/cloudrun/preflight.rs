@@ -62,6 +62,20 @@ fn where_nobody_tells_the_permissions_the_plan_says_so() {
 }
 
 #[test]
+fn a_downgrade_is_one_also_where_what_serves_is_not_what_the_template_says() {
+    let mut setup = Setup::default();
+    setup.service("gateway").pinned = true;
+    let cloud = Cloud::with(setup);
+    // Somebody has deployed a release that the pinned service does not serve.
+    let image = cloud.image("gateway", "2.0.0");
+    cloud.fake.event(Event::Deploy { service: "gateway".into(), image }).unwrap();
+    assert!(cloud.fake.settles(std::time::Duration::from_secs(5)));
+    let outcome = cloud.upgrade("2.0.0", &["--set", "services.gateway.tag=1.3.0"]);
+    outcome.code(3).says("gateway: at 1.4.0, which is newer than 1.3.0: this would be a downgrade");
+    cloud.run(&["plan", "--to", "2.0.0"]).never_says("the version that serves is not known");
+}
+
+#[test]
 fn images_that_are_missing_are_all_named() {
     let cloud = Cloud::usual();
     for service in ["optimizer", "gateway"] {

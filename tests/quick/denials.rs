@@ -55,7 +55,7 @@ async fn describe_may_call_nothing() {
     let conduct = Arc::new(Nothing);
     let caller = Caller { services: None, conduct, run: String::new() };
     let description = bench.component.describe(&caller).await.unwrap();
-    assert_eq!(description.summary, "37 denied, not denied: []");
+    assert_eq!(description.summary, "38 denied, not denied: []");
 }
 
 #[tokio::test]

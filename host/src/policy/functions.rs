@@ -17,6 +17,7 @@ pub const GCLOUD_READS: &[&str] = &[
     "get-place",
     "list-services",
     "get-service",
+    "get-revision-image",
     "get-instance",
     "list-backups",
     "list-missing-permissions",

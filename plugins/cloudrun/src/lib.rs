@@ -46,6 +46,7 @@ impl Procedure for CloudRun {
         .request("gcloud.get-place", "know the project, the region and the instance")
         .request("gcloud.list-services", "find the services, their images and their traffic")
         .request("gcloud.get-service", "see whether a step has been carried out before")
+        .request("gcloud.get-revision-image", "know the version that serves where it is pinned")
         .request("gcloud.get-instance", "check that the database can be backed up now")
         .request("gcloud.list-backups", "check that the backup is there and whole")
         .request("gcloud.list-missing-permissions", "find missing permissions on the database")

@@ -7,7 +7,7 @@ use crate::permissions;
 use crate::preflight::is_superseded;
 use crate::reference::Reference;
 use crate::survey::Survey;
-use crate::targets::{Target, served_version};
+use crate::targets::Target;
 use crate::traffic::Kind;
 use crate::work::{Job, is_left};
 
@@ -71,7 +71,7 @@ fn is_moving(image: &str) -> bool {
     reference.version().is_none() && reference.digest.is_none()
 }
 
-/// Such as after a rollback, when another revision serves than that of the template.
+/// Such as where an image has no version in its tag, or a revision is not told.
 fn unchecked(
     survey: &Survey,
     upgrade: &Upgrade,
@@ -81,8 +81,9 @@ fn unchecked(
     let is_unknown = |target: &&Target| {
         let is_to_be_checked =
             upgrade.oldest.is_some() || Reference::parse(&target.after).version().is_some();
-        let served = survey.service(&target.service).and_then(served_version);
-        is_to_be_checked && served.is_none() && !is_left(survey, target, options)
+        let served = survey.versions(&target.service);
+        let is_known = !served.is_empty() && served.iter().all(Option::is_some);
+        is_to_be_checked && !is_known && !is_left(survey, target, options)
     };
     let unknown = targets.iter().filter(is_unknown);
     let names: Vec<&str> = unknown.map(|target| target.service.as_str()).collect();

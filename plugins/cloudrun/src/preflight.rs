@@ -11,7 +11,7 @@ use crate::instance::not_backed_up;
 use crate::options::Options;
 use crate::reference::{Reference, version_of};
 use crate::survey::Survey;
-use crate::targets::{Target, is_there, served_version};
+use crate::targets::{Target, is_there};
 use crate::traffic::{Former, Kind, share_of, shares};
 use crate::work::Job;
 use crate::{names, permissions, preview, untold};
@@ -119,16 +119,14 @@ fn versions(survey: &Survey, targets: &[Target], upgrade: &Upgrade, problems: &m
     let mut newer: BTreeMap<(Version, Version), Vec<&str>> = BTreeMap::new();
     let mut too_old: BTreeMap<(Version, Version), Vec<&str>> = BTreeMap::new();
     for target in targets {
-        let before = survey.service(&target.service).and_then(served_version);
         let after = Reference::parse(&target.after).version();
-        let (Some(before), Some(after)) = (before, after) else {
-            continue;
-        };
-        if let Some(oldest) = oldest.as_ref().filter(|oldest| before < **oldest) {
-            too_old.entry((before.clone(), oldest.clone())).or_default().push(&target.service);
-        }
-        if after < before {
-            newer.entry((before, after)).or_default().push(&target.service);
+        for before in survey.versions(&target.service).into_iter().flatten() {
+            if let Some(oldest) = oldest.as_ref().filter(|oldest| before < **oldest) {
+                too_old.entry((before.clone(), oldest.clone())).or_default().push(&target.service);
+            }
+            if let Some(after) = after.as_ref().filter(|after| **after < before) {
+                newer.entry((before, after.clone())).or_default().push(&target.service);
+            }
         }
     }
     for ((before, after), services) in newer {
@@ -253,6 +251,7 @@ fn already_there(
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::survey::serving;
     use crate::traffic::tests::{service, target};
     use tessallite_up_sdk::Error;
     use tessallite_up_sdk::gcloud::Place;
@@ -266,6 +265,7 @@ pub mod tests {
                 instance: None,
                 repository: None,
             },
+            serving: serving(services.iter(), |_, _| String::new()),
             services: Ok(services),
             database: None,
             missing_permissions: None,

@@ -1,13 +1,16 @@
 //! What the installation is before anything is touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use semver::Version;
 use tessallite_up_sdk::gcloud::{self, Backup, Instance, Place, Service};
 use tessallite_up_sdk::health::{self, Answer};
 use tessallite_up_sdk::schemas::{self, Revisions};
 use tessallite_up_sdk::{Error, Refusal, host};
 
 use crate::options::Options;
+use crate::reference::Reference;
+use crate::traffic::shares;
 
 /// A service without traffic may have to start an instance first.
 const PROBE_MS: u32 = 30_000;
@@ -20,6 +23,8 @@ pub struct Survey {
     pub place: Place,
     /// Those of the configuration that the region has.
     pub services: Result<Vec<Service>, Error>,
+    /// The images of the revisions that get traffic, by service; empty where one is not told.
+    pub serving: BTreeMap<String, Vec<String>>,
     /// Absent where none is configured.
     pub database: Option<Database>,
     /// Absent where the operator does not want to have them checked.
@@ -47,6 +52,12 @@ pub struct Database {
 impl Survey {
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().flatten().find(|service| service.name == name)
+    }
+
+    /// The versions that answer the requests to a service now, where their images tell them.
+    pub fn versions(&self, service: &str) -> BTreeSet<Option<Version>> {
+        let images = self.serving.get(service).into_iter().flatten();
+        images.map(|image| Reference::parse(image).version()).collect()
     }
 
     /// Why a service that is asked does not answer well.
@@ -96,6 +107,7 @@ pub fn look(options: &Options) -> Result<Survey, Refusal> {
         .map(|_| Database { instance: gcloud::get_instance(), backups: gcloud::list_backups() });
     let mut survey = Survey {
         place,
+        serving: BTreeMap::new(),
         services: gcloud::list_services(),
         database,
         missing_permissions: options.check_permissions.then(gcloud::list_missing_permissions),
@@ -103,6 +115,9 @@ pub fn look(options: &Options) -> Result<Survey, Refusal> {
         silent: BTreeMap::new(),
         schemas: options.connection.map(|name| schemas::read(name, options.migration_table)),
     };
+    survey.serving = serving(survey.services.iter().flatten(), |service, revision| {
+        gcloud::get_revision_image(service, revision).unwrap_or_default()
+    });
     let own = options.own().filter(|name| survey.service(name).is_some());
     let external = options.external().filter(|name| options.has_url(name));
     let asked: Vec<&str> = own.chain(external).filter(|name| !options.never_asked(name)).collect();
@@ -113,6 +128,25 @@ pub fn look(options: &Options) -> Result<Survey, Refusal> {
         };
     }
     Ok(survey)
+}
+
+/// The template has the image of the latest revision; others are asked for theirs.
+pub fn serving<'a>(
+    services: impl Iterator<Item = &'a Service>,
+    ask: impl Fn(&str, &str) -> String,
+) -> BTreeMap<String, Vec<String>> {
+    let of = |service: &Service| {
+        let revisions = shares(&service.targets);
+        let image = |(revision, _): &(String, u32)| {
+            if *revision == service.latest_created_revision {
+                service.image.clone()
+            } else {
+                ask(&service.name, revision)
+            }
+        };
+        revisions.iter().map(image).collect()
+    };
+    services.map(|service| (service.name.clone(), of(service))).collect()
 }
 
 /// The answer, once it is a good one or does not become one.
@@ -142,6 +176,7 @@ fn is_settled(answer: &Answer) -> bool {
 mod tests {
     use super::*;
     use crate::preflight::tests::survey;
+    use crate::traffic::tests::{service, target};
     use tessallite_up_sdk::Request;
     use tessallite_up_sdk::health::{Convention, judge};
 
@@ -155,6 +190,22 @@ mod tests {
         assert!(!is_settled(&answer(503, r#"{"db_migration":"0007"}"#)));
         assert!(is_settled(&answer(200, r#"{"db_migration":"0007"}"#)));
         assert!(is_settled(&answer(200, r#"{"status":"ok"}"#)));
+    }
+
+    #[test]
+    fn the_version_that_serves_is_that_of_the_revision_and_not_of_the_template() {
+        let targets = vec![target("gateway-0", 80, false), target("gateway-1", 20, true)];
+        let gateway = Service { image: "r/gateway:2.0.0".into(), ..service("gateway", targets) };
+        let mut survey = survey(Vec::new());
+        survey.serving = serving([&gateway].into_iter(), |_, revision| match revision {
+            "gateway-0" => "r/gateway:1.4.0@sha256:11".into(),
+            other => panic!("{other} is that of the template"),
+        });
+        let versions = survey.versions("gateway");
+        let told: Vec<String> = versions.into_iter().flatten().map(|v| v.to_string()).collect();
+        assert_eq!(told, ["1.4.0", "2.0.0"]);
+        survey.serving = serving([&gateway].into_iter(), |_, _| String::new());
+        assert!(survey.versions("gateway").contains(&None));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! What each service is to become.
 
-use semver::Version;
 use tessallite_up_sdk::gcloud::{self, Service};
 use tessallite_up_sdk::{Error, Refusal, Upgrade};
 
@@ -101,11 +100,6 @@ fn want(
 pub fn served(service: &Service) -> Option<&str> {
     let all = share_of(&service.targets, &service.latest_created_revision) == 100;
     all.then_some(service.image.as_str())
-}
-
-/// The version that answers the requests now, where its image tells it.
-pub fn served_version(service: &Service) -> Option<Version> {
-    Reference::parse(served(service)?).version()
 }
 
 /// All requests are answered by the image of the plan already.

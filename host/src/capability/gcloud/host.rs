@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capability::conduct::{Arguments, Call, Loss};
-use crate::capability::{Context, Result};
+use crate::capability::{Context, Error, Result};
 use crate::contract::Effect;
 use crate::contract::gcloud::{
     Backup, BackupChange, DeployChange, Host, Instance, NewRevision, Place, RestoreChange,
@@ -30,6 +30,17 @@ impl Host for Context {
     async fn get_service(&mut self, name: String) -> Result<Service> {
         let call = of("gcloud.get-service", &name, &name);
         self.read(call, async |s| s.gcloud()?.service(&name).await).await
+    }
+
+    async fn get_revision_image(&mut self, service: String, revision: String) -> Result<String> {
+        let arguments = (&service, &revision);
+        self.read(of("gcloud.get-revision-image", &service, &arguments), async |s| {
+            let image = s.gcloud()?.image_of(&service, &revision).await?;
+            image.ok_or_else(|| {
+                Error::not_found(format!("the service {service} has no revision {revision:?}"))
+            })
+        })
+        .await
     }
 
     async fn get_instance(&mut self) -> Result<Instance> {

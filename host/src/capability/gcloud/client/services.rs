@@ -40,6 +40,7 @@ impl Client {
     /// # Errors
     /// Those of Google Cloud.
     pub async fn image_of(&self, service: &str, revision: &str) -> Result<Option<String>> {
+        self.on_cloud_run(service)?;
         let found = self.revision(service, revision).await?;
         Ok(found.as_ref().map(convert::image_of_revision))
     }
