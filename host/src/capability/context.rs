@@ -116,12 +116,15 @@ impl Context {
     {
         let Self { services, conduct, left, .. } = self;
         let begun = left.take_call().and_then(|()| UnderWay::begin(conduct, &call));
+        let begun = begun.map_err(Box::new);
         async move {
-            let mut under_way = begun?;
-            let outcome = match services {
-                Some(services) => Box::pin(work(Arc::clone(services))).await,
-                None => Err(nowhere()),
+            let mut under_way = begun.map_err(|error| *error)?;
+            let Some(services) = services else {
+                let error = nowhere();
+                under_way.end(Some(&error));
+                return Err(error);
             };
+            let outcome = Box::pin(work(Arc::clone(services))).await;
             let outcome = outcome.and_then(|done| left.take_result(&done).map(|()| done));
             under_way.end(outcome.as_ref().err());
             outcome
@@ -259,6 +262,8 @@ fn unreadable(error: serde_json::Error) -> Error {
 }
 
 impl errors::Host for Context {
+    // Always, as below: of a call that fails, moving the error is the most.
+    #[inline(always)]
     fn convert_error(&mut self, error: Error) -> wasmtime::Result<errors::Error> {
         match self.exhausted() {
             None => Ok(error.into()),
@@ -271,6 +276,7 @@ impl errors::Host for Context {
 impl crate::contract::EffectsHost for Context {}
 
 impl From<Error> for errors::Error {
+    #[inline(always)]
     fn from(error: Error) -> Self {
         use super::Kind;
         let kind = error.kind;

@@ -5,7 +5,11 @@ use std::error::Error as StdError;
 use std::fmt::{self, Display, Formatter};
 
 /// The cases that a plugin may decide by; they are those of the contract.
+///
+/// A whole word: beside one byte, an error would be moved around in pieces that overlap, for
+/// which the processor waits, several times in every call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
 pub enum Kind {
     /// The approved plan, or the policy, does not allow it.
     Denied,
@@ -121,9 +125,10 @@ impl Error {
     }
 
     /// As [`Error::full_text`], of an error that nobody needs any more.
+    #[inline]
     pub fn into_text(mut self) -> String {
-        let message = std::mem::take(&mut self.message);
-        self.after(message.into_owned())
+        let message = std::mem::take(&mut self.message).into_owned();
+        if self.more.is_none() { message } else { self.after(message) }
     }
 
     fn after(&self, mut text: String) -> String {
