@@ -61,6 +61,12 @@ fn operations_are_asked_about_where_nobody_may_wait_for_them() {
 }
 
 #[test]
+fn operations_are_asked_about_where_no_connection_stays_open_for_a_wait() {
+    let cloud = survives(Fault::on("POST", "*/operations/*:wait", Kind::Cut).for_ever());
+    assert!(cloud.fake.count("GET", "/v2/*/operations/*") >= 12);
+}
+
+#[test]
 fn a_wait_that_is_answered_early_is_no_reason_to_ask_again_and_again() {
     let early = Kind::Status {
         status: 200,

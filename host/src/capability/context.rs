@@ -116,6 +116,7 @@ impl Context {
     {
         let Self { services, conduct, left, .. } = self;
         let begun = left.take_call().and_then(|()| UnderWay::begin(conduct, &call));
+        // Until it is looked at, an error is no more to carry than a pointer.
         let begun = begun.map_err(Box::new);
         async move {
             let mut under_way = begun.map_err(|error| *error)?;

@@ -89,6 +89,8 @@ impl Client {
                 Err(Failure::Refused(refusal)) if UNKNOWN.contains(&refusal.code) => {
                     waits.store(false, Ordering::Relaxed);
                 }
+                // Something on the way does not keep a connection open for so long.
+                Err(Failure::Lost(_)) => waits.store(false, Ordering::Relaxed),
                 answer => return answer,
             }
         }
