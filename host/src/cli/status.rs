@@ -77,7 +77,9 @@ pub async fn run(global: &Global) -> Result<u8> {
             if let Some(error) = unfinished {
                 let Failure { text: why, hint, .. } = error.into();
                 let _ = writeln!(text, "{}", one_line(&why));
-                let _ = writeln!(text, "{}", one_line(&hint.unwrap_or_default()));
+                if let Some(hint) = hint {
+                    let _ = writeln!(text, "{}", one_line(&hint));
+                }
             }
             text
         }
