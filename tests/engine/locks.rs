@@ -197,6 +197,23 @@ fn a_run_waits_as_long_as_it_is_told_to() {
 }
 
 #[test]
+fn whoever_has_waited_plans_for_what_the_other_run_has_left() {
+    let installation = Installation::borrow(Template::Literal);
+    forge_of_another_machine(&installation);
+    let wanted = ["--yes", "--lock-wait", "60", "--to", "1.5.0"];
+    let run = installation.program(wanted).start();
+    run.wait_for_stderr("Waiting for run 20260101-000000-0001 of anna@elsewhere");
+    for file in ["compose.yml", "compose.override.yml"] {
+        let text = String::from_utf8(installation.read(file)).unwrap();
+        fs::write(installation.path(file), text.replace(":1.4.0", ":1.5.0")).unwrap();
+    }
+    installation.compose(&["pull", "--quiet"]);
+    installation.compose(&["up", "--detach", "--wait"]);
+    docker(&["rm", &name(&installation)]);
+    run.finish().code(0).says("Nothing to do");
+}
+
+#[test]
 fn a_run_that_is_interrupted_before_it_begins_gives_its_lock_back() {
     let installation = Installation::borrow(Template::Literal);
     let run = installation.program(["--yes", "--to", "1.5.0"]).start();

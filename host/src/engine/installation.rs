@@ -115,6 +115,14 @@ impl Installation {
         }
     }
 
+    /// To be called where others may have had the time to change it.
+    pub(super) async fn look_again(&self) {
+        match &self.services.platform {
+            Platform::Compose(docker) => docker.refresh_model().await,
+            Platform::CloudRun(_) => {}
+        }
+    }
+
     /// Follows its containers, where it has some.
     ///
     /// # Errors

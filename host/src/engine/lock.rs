@@ -64,6 +64,8 @@ impl Lock {
         while tries < MOST_TRIES {
             let Some((mark, holder)) = held(&marks).await? else {
                 if let Some(id) = marks.create(&labels).await.map_err(failed)? {
+                    // What was read before may be what the run before has replaced.
+                    installation.look_again().await;
                     return Ok(Self { marks, id });
                 }
                 tries += 1;

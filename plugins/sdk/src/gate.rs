@@ -8,8 +8,8 @@ use crate::{Error, docker::Service};
 /// Between two looks: short at first, so that a fast service is seen at once; later a
 /// tenth of the time that has passed, and never more than the longest.
 const SHORTEST_PAUSE_MS: u32 = 50;
-/// Between two good answers.
-const ANSWERING_PAUSE_MS: u32 = 20;
+/// From one good answer to the question for the next.
+const ANSWERING_INTERVAL_MS: u64 = 20;
 const LONGEST_PAUSE_MS: u32 = 2_000;
 
 /// What one service has to show.
@@ -77,6 +77,7 @@ pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
         .collect();
     let started = host::elapsed();
     loop {
+        let looked = host::elapsed();
         for waiting in &mut open {
             waiting.look();
         }
@@ -84,7 +85,8 @@ pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
         if open.is_empty() {
             return Ok(());
         }
-        let waited_ms = host::elapsed().saturating_sub(started);
+        let now = host::elapsed();
+        let waited_ms = now.saturating_sub(started);
         let late: Vec<&Waiting> =
             open.iter().filter(|w| waited_ms >= u64::from(w.gate.timeout_s) * 1000).collect();
         if !late.is_empty() {
@@ -92,13 +94,19 @@ pub fn wait_until_healthy(gates: &[Gate]) -> Result<(), Error> {
         }
         // A service that has begun to answer is asked again at once.
         let answering = open.iter().any(|waiting| waiting.answers > 0);
-        host::sleep(if answering { ANSWERING_PAUSE_MS } else { pause_ms(waited_ms) });
+        host::sleep(if answering { rest_ms(looked, now) } else { pause_ms(waited_ms) });
     }
 }
 
 fn pause_ms(waited_ms: u64) -> u32 {
     let tenth = u32::try_from(waited_ms / 10).unwrap_or(u32::MAX);
     tenth.clamp(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS)
+}
+
+/// What is left of the interval that began with a look.
+fn rest_ms(looked: u64, now: u64) -> u32 {
+    let rest = ANSWERING_INTERVAL_MS.saturating_sub(now.saturating_sub(looked));
+    u32::try_from(rest).unwrap_or(u32::MAX)
 }
 
 impl Waiting<'_> {

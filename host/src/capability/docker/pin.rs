@@ -62,6 +62,7 @@ pub(super) async fn pin(
 }
 
 async fn check(client: &Client, images: &[ImageChange]) -> Result<()> {
+    client.reread_model().await?;
     let services = client.services().await?;
     let says = |name: &str| {
         services

@@ -48,7 +48,7 @@ impl Client {
     /// Errors: `Conflict` when the files say another image, `Failed` when an image
     /// has not been pulled or Compose fails.
     pub async fn up(&self, services: &[ServiceImage]) -> Result<Vec<DeployedContainer>> {
-        self.refresh_model().await?;
+        self.refresh_model().await;
         let names: Vec<&str> = services.iter().map(|service| service.service.as_str()).collect();
         let model = self.check_services(&names).await?;
         let mut goals = Vec::new();
@@ -65,7 +65,7 @@ impl Client {
     /// Errors: `NotFound` when an image is not on the engine any more, `Conflict` when the
     /// files have a digest of another image, `Failed` when Compose fails.
     pub async fn revert(&self, formers: &[FormerImage]) -> Result<Vec<DeployedContainer>> {
-        self.refresh_model().await?;
+        self.refresh_model().await;
         let names: Vec<&str> = formers.iter().map(|former| former.service.as_str()).collect();
         let model = self.check_services(&names).await?;
         let mut goals = Vec::new();

@@ -82,7 +82,10 @@ impl Client {
     /// this user or is too old, or when there is no `docker compose` of version 2.
     pub async fn connect(location: Location) -> Result<Self> {
         let compose = Compose::new(location);
-        let (compose_version, endpoint) = tokio::join!(compose.version(), endpoint::find());
+        // What is wrong with the project is told to whoever asks for its model.
+        let known = async { read_model(&compose).await.ok() };
+        let (compose_version, endpoint, known) =
+            tokio::join!(compose.version(), endpoint::find(), known);
         let (compose_version, endpoint) = (compose_version?, endpoint?);
         let facts = engine::Facts::learn(&endpoint, compose_version).await?;
         let inner = Inner {
@@ -90,7 +93,7 @@ impl Client {
             compose,
             facts,
             host: endpoint.host,
-            model: Mutex::new(None),
+            model: Mutex::new(known),
         };
         Ok(Self { inner: Arc::new(inner), pull_stall: PULL_STALL })
     }
@@ -108,16 +111,27 @@ impl Client {
         *self.inner.model.lock().await = None;
     }
 
+    /// As [`Client::forget_model`], and reads at once what a deployment is about to ask for.
+    ///
+    /// Errors: `Invalid` when Compose does not accept the project.
+    pub async fn reread_model(&self) -> Result<()> {
+        let mut slot = self.inner.model.lock().await;
+        *slot = None;
+        let compose = &self.inner.compose;
+        let (known, hashes) = tokio::join!(read_model(compose), compose.hashes());
+        // Without them, they are asked for again where they are needed.
+        *slot = Some(Known { hashes: hashes.ok().map(Arc::new), ..known? });
+        Ok(())
+    }
+
     /// Forgets the Compose model where somebody may have changed the project's files since
     /// it was read.
-    async fn refresh_model(&self) -> Result<()> {
-        let location = self.inner.compose.location().clone();
-        let now = stamp(location).await?;
+    pub async fn refresh_model(&self) {
+        let now = stamp(self.inner.compose.location().clone()).await;
         let mut slot = self.inner.model.lock().await;
         if now.is_none() || slot.as_ref().is_some_and(|known| known.stamp != now) {
             *slot = None;
         }
-        Ok(())
     }
 
     /// The Compose files in effect, in the order in which Compose merges them; without
@@ -158,13 +172,8 @@ impl Client {
         if let Some(known) = slot.as_ref() {
             return Ok(Arc::clone(&known.model));
         }
-        // Asked first because Compose's own answer does not say where it looked.
-        self.files()?;
-        // Before it is read: a change meanwhile is one since.
-        let stamp = stamp(self.inner.compose.location().clone()).await?;
-        let model = Arc::new(model::read(&self.inner.compose).await?);
-        *slot = Some(Known { model: Arc::clone(&model), hashes: None, stamp });
-        Ok(model)
+        let known = read_model(&self.inner.compose).await?;
+        Ok(Arc::clone(&slot.insert(known).model))
     }
 
     /// What Compose compares the label of a container with, by service; only active services
@@ -194,8 +203,16 @@ impl Client {
     }
 }
 
-async fn stamp(location: Location) -> Result<Option<Stamp>> {
-    let doing = "looking at the project's files";
-    let looking = tokio::task::spawn_blocking(move || Stamp::of(&location));
-    looking.await.map_err(|error| Error::failed(doing).because(error))
+async fn read_model(compose: &Compose) -> Result<Known> {
+    // Asked first because Compose's own answer does not say where it looked.
+    files::in_effect(compose.location())?;
+    // Before it is read: a change meanwhile is one since.
+    let stamp = stamp(compose.location().clone()).await;
+    let model = Arc::new(model::read(compose).await?);
+    Ok(Known { model, hashes: None, stamp })
+}
+
+/// `None` where it is not known, which is as if all had changed.
+async fn stamp(location: Location) -> Option<Stamp> {
+    tokio::task::spawn_blocking(move || Stamp::of(&location)).await.ok().flatten()
 }
