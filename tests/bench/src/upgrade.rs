@@ -10,6 +10,8 @@ use crate::table::Table;
 use crate::{Places, Result, median, succeed};
 
 const ROUNDS: usize = 5;
+/// In which the services are asked meanwhile.
+const WATCHED_ROUNDS: usize = 3;
 const VERSION: &str = "1.5.0";
 const MIGRATION: &str = "0008";
 
@@ -19,17 +21,12 @@ const QUIET: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct Side {
     totals: Vec<Duration>,
+    /// With the services asked meanwhile, which costs more the longer they are there to answer.
+    watched: Vec<Duration>,
     away: BTreeMap<&'static str, Vec<Duration>>,
 }
 
 impl Side {
-    fn add(&mut self, total: Duration, away: BTreeMap<&'static str, Duration>) {
-        self.totals.push(total);
-        for (service, away) in away {
-            self.away.entry(service).or_default().push(away);
-        }
-    }
-
     fn away(&self, service: &str) -> Result<Duration> {
         median(self.away.get(service).cloned().unwrap_or_default())
     }
@@ -39,16 +36,19 @@ pub fn measure(places: &Places, table: &mut Table) -> Result<()> {
     let (mut ours, mut script) = (Side::default(), Side::default());
     for round in 1..=ROUNDS {
         eprintln!("bench: upgrade, round {round} of {ROUNDS}");
-        let mut procedure = Command::new(places.root.join("tests/bench/procedure"));
-        procedure.arg(&places.installation).args([VERSION, MIGRATION]);
-        one(places, &mut procedure, &mut script)?;
-        let mut program = Command::new(places.program());
-        program.arg("--project-dir").arg(&places.installation).args(["--yes", "--soak", "0"]);
-        program.args(["--to", VERSION, "--expect-migration", MIGRATION]);
-        one(places, &mut program, &mut ours)?;
+        script.totals.push(timed(places, &mut procedure(places))?);
+        ours.totals.push(timed(places, &mut program(places))?);
+    }
+    for round in 1..=WATCHED_ROUNDS {
+        eprintln!("bench: upgrade, watched, round {round} of {WATCHED_ROUNDS}");
+        watched(places, &mut procedure(places), &mut script)?;
+        watched(places, &mut program(places), &mut ours)?;
     }
     let total = |side: &Side| median(side.totals.clone());
     table.times("upgrade, soak 0: whole run / script", total(&ours)?, total(&script)?, "≤ 1");
+    let total = |side: &Side| median(side.watched.clone());
+    let what = "upgrade, soak 0, services asked meanwhile: whole run / script";
+    table.times(what, total(&ours)?, total(&script)?, "");
     let (mut sum_ours, mut sum_script) = (Duration::ZERO, Duration::ZERO);
     for (service, _) in SERVICES {
         let (ours, script) = (ours.away(service)?, script.away(service)?);
@@ -62,7 +62,30 @@ pub fn measure(places: &Places, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-fn one(places: &Places, command: &mut Command, side: &mut Side) -> Result<()> {
+fn procedure(places: &Places) -> Command {
+    let mut procedure = Command::new(places.root.join("tests/bench/procedure"));
+    procedure.arg(&places.installation).args([VERSION, MIGRATION]);
+    procedure
+}
+
+fn program(places: &Places) -> Command {
+    let mut program = Command::new(places.program());
+    program.arg("--project-dir").arg(&places.installation).args(["--yes", "--soak", "0"]);
+    program.args(["--to", VERSION, "--expect-migration", MIGRATION]);
+    program
+}
+
+fn timed(places: &Places, command: &mut Command) -> Result<Duration> {
+    succeed(&mut places.command("reset"))?;
+    wait_until_healthy()?;
+    std::thread::sleep(QUIET);
+    let began = Instant::now();
+    succeed(command)?;
+    Ok(began.elapsed())
+}
+
+/// Adds the time that it took, and for how long each service was away.
+fn watched(places: &Places, command: &mut Command, side: &mut Side) -> Result<()> {
     succeed(&mut places.command("reset"))?;
     wait_until_healthy()?;
     let probes = Probes::start();
@@ -73,7 +96,10 @@ fn one(places: &Places, command: &mut Command, side: &mut Side) -> Result<()> {
     std::thread::sleep(QUIET);
     let away = probes.finish();
     done?;
-    side.add(total, away);
+    side.watched.push(total);
+    for (service, away) in away {
+        side.away.entry(service).or_default().push(away);
+    }
     Ok(())
 }
 

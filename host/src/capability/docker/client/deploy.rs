@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Client;
 use super::containers::{Found, HASH_LABEL};
-use super::images::Pinned;
+use super::images::{Local, Pinned};
 use super::model::{Model, ServiceModel};
 use crate::capability::docker::reference::Reference;
 use crate::capability::docker::types::{DeployedContainer, FormerImage, ServiceImage};
@@ -136,14 +136,15 @@ impl Client {
         modelled: &ServiceModel,
     ) -> Result<Goal<'a>> {
         let FormerImage { service, image_id } = former;
-        if self.image(image_id).await?.and_then(|image| image.id).as_ref() != Some(image_id) {
+        let found = self.image(image_id).await?.and_then(Local::of);
+        let Some(found) = found.filter(|found| found.id == *image_id) else {
             return Err(Error::not_found(format!(
                 "the former image {image_id} of {service} is not on the engine any more"
             ))
             .hint(format!("pull it again by its digest, and tag it as {}", modelled.image)));
-        }
+        };
         let reference = Reference::parse(&modelled.image)?;
-        self.tag(image_id, &reference).await?;
+        self.tag(&found, &reference).await?;
         let named = self.image(reference.as_str()).await?.and_then(|image| image.id);
         if named.as_ref() != Some(image_id) {
             return Err(Error::conflict(format!(
@@ -169,14 +170,14 @@ impl Client {
                 modelled.image, pinned.reference
             )));
         }
-        let Some(image_id) = self.local_id(&pinned).await? else {
+        let Some(local) = self.local(&pinned).await? else {
             return Err(Error::failed(format!(
                 "{} for {service} has not been pulled",
                 pinned.by_digest()
             )));
         };
-        self.tag(&image_id, &pinned.reference).await?;
-        Ok(Goal { service, image: pinned.by_digest(), image_id })
+        self.tag(&local, &pinned.reference).await?;
+        Ok(Goal { service, image: pinned.by_digest(), image_id: local.id })
     }
 
     /// Afterwards none of the services runs, but for those all of whose containers use the

@@ -1,6 +1,7 @@
 //! Images on the engine: finding them by digest, naming them, keeping them.
 
 use bollard::errors::Error as EngineError;
+use bollard::models::ImageInspect;
 use bollard::query_parameters::TagImageOptions;
 
 use super::Client;
@@ -45,27 +46,50 @@ impl Pinned {
     }
 }
 
+/// An image that the engine has.
+pub(super) struct Local {
+    pub(super) id: String,
+    /// Its local tags.
+    names: Vec<String>,
+}
+
+impl Local {
+    pub(super) fn of(image: ImageInspect) -> Option<Self> {
+        Some(Self { id: image.id?, names: image.repo_tags.unwrap_or_default() })
+    }
+
+    fn has_name(&self, repository: &str, tag: &str) -> bool {
+        let is_it = |name: &Reference| {
+            name.normalized_repository() == repository && name.tag() == Some(tag)
+        };
+        self.names.iter().filter_map(|name| Reference::parse(name).ok()).any(|name| is_it(&name))
+    }
+}
+
 impl Client {
-    /// The engine's ID of the pinned image; nothing when it is not there. An image
-    /// that came without a registry (from an archive) is found when the digest is its ID.
-    pub(super) async fn local_id(&self, pinned: &Pinned) -> Result<Option<String>> {
+    /// The pinned image; nothing when it is not there. An image that came without a
+    /// registry (from an archive) is found when the digest is its ID.
+    pub(super) async fn local(&self, pinned: &Pinned) -> Result<Option<Local>> {
         let by_digest = self.image(&pinned.by_digest()).await?;
         if let Some(image) = by_digest {
             let listed = digests(&image, pinned.reference.as_str()).contains(&pinned.digest);
             if listed || image.id.as_deref() == Some(pinned.digest.as_str()) {
-                return Ok(image.id);
+                return Ok(Local::of(image));
             }
         }
         let by_id = self.image(&pinned.digest).await?;
-        Ok(by_id.and_then(|image| image.id).filter(|id| *id == pinned.digest))
+        Ok(by_id.and_then(Local::of).filter(|image| image.id == pinned.digest))
     }
 
-    /// The local tag of the reference names this image afterwards.
-    pub(super) async fn tag(&self, id: &str, reference: &Reference) -> Result<()> {
-        if reference.digest().is_some() && reference.tag().is_none() {
+    /// The local tag of the reference names this image afterwards. Where it does already, the
+    /// engine is spared the writing of all its tags.
+    pub(super) async fn tag(&self, image: &Local, reference: &Reference) -> Result<()> {
+        let tag = reference.tag().unwrap_or("latest");
+        let is_by_digest = reference.digest().is_some() && reference.tag().is_none();
+        if is_by_digest || image.has_name(&reference.normalized_repository(), tag) {
             return Ok(());
         }
-        self.tag_as(id, reference.repository(), reference.tag().unwrap_or("latest"))
+        self.tag_as(&image.id, reference.repository(), tag)
             .await
             .map_err(|error| failure::engine(format!("tagging the image as {reference}"), error))
     }
@@ -133,6 +157,16 @@ mod tests {
         let long = kept_tag("-ä", &"x".repeat(300), "r", &id);
         assert!(Reference::parse(&format!("{KEPT}:{long}")).is_ok(), "{long}");
         assert!(long.ends_with("-abababababab"));
+    }
+
+    #[test]
+    fn an_image_has_its_names_however_they_are_spelled() {
+        let names = ["postgres:15", "r.example:5000/a:1"].map(str::to_owned).to_vec();
+        let image = Local { id: "sha256:1".to_owned(), names };
+        assert!(image.has_name("docker.io/library/postgres", "15"));
+        assert!(image.has_name("r.example:5000/a", "1"));
+        assert!(!image.has_name("r.example:5000/a", "15"));
+        assert!(!image.has_name("docker.io/library/a", "1"));
     }
 
     #[test]

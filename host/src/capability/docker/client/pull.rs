@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use tokio::time::{sleep, timeout};
 
 use super::Client;
-use super::images::Pinned;
+use super::images::{Local, Pinned};
 use super::progress::Layers;
 use super::{credentials, failure};
 use crate::capability::docker::types::{PinnedImage, PullProgress};
@@ -30,18 +30,18 @@ impl Client {
         progress: impl Fn(PullProgress) + Send + Sync,
     ) -> Result<()> {
         let pinned = Pinned::check(image)?;
-        let id = match self.local_id(&pinned).await? {
-            Some(id) => id,
+        let local = match self.local(&pinned).await? {
+            Some(local) => local,
             None => self.fetch(&pinned, &progress).await?,
         };
-        self.tag(&id, &pinned.reference).await
+        self.tag(&local, &pinned.reference).await
     }
 
     async fn fetch(
         &self,
         pinned: &Pinned,
         progress: &(impl Fn(PullProgress) + Send + Sync),
-    ) -> Result<String> {
+    ) -> Result<Local> {
         let credentials = credentials::of(pinned.reference.registry()).await?;
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
@@ -53,8 +53,8 @@ impl Client {
             sleep(pause).await;
             pause *= 2;
         }
-        let id = self.local_id(pinned).await?;
-        id.ok_or_else(|| {
+        let local = self.local(pinned).await?;
+        local.ok_or_else(|| {
             Error::failed(format!(
                 "pulling {}: the engine has no image of this digest",
                 pinned.by_digest()

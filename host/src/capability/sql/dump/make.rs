@@ -53,15 +53,13 @@ impl Dumps {
             return Ok(kept);
         }
         let started_at = Timestamp::now();
-        let (form, found) = tokio::join!(
-            program::form(server.as_ref()),
-            Session::find(server.as_ref(), logins, SESSION, END_LEFTOVERS),
-        );
-        let (access, session) = found?;
+        let (access, mut session) =
+            Session::find(server.as_ref(), logins, SESSION, END_LEFTOVERS).await?;
         let access = &access;
+        let form = program::form(&mut session).await?;
         let partial = Partial::new(directory, label, self.seal.is_on());
         let of = (&partial, identities.as_ref());
-        let work = self.write(server, (access, session), form?, of, progress);
+        let work = self.write(server, (access, session), form, of, progress);
         let (census, written, contents) = work.await.inspect_err(|_| partial.remove())?;
         let checked = check_tables(server.as_ref(), access, of, census.tables).await;
         checked.inspect_err(|_| partial.remove())?;
@@ -147,10 +145,8 @@ impl Dumps {
         let told = |done| progress(Progress { done, estimate });
         let writing = compress::write(exec.stdout, form, target, told);
         // The server reads its tables for us while pg_dump does.
-        let surveying = async {
-            let schema = schema_digest(server.as_ref(), access, Some(&snapshot)).await?;
-            beside.with_rows(&mut session, schema).await
-        };
+        let schema = schema_digest(server.as_ref(), access, Some(&snapshot));
+        let surveying = beside.with_rows(&mut session, schema);
         let (written, contents) = tokio::join!(writing, surveying);
         let written = match written {
             Ok(written) => written,

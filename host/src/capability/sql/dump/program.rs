@@ -1,9 +1,10 @@
 //! The program that writes the dump: `pg_dump`, inside the server's container.
 
 use super::SESSION;
+use super::session::Session;
 use crate::capability::error::{Error, Result};
-use crate::capability::sql::client::inside::{Access, collect};
-use crate::capability::sql::locate::{Command, Exec, Exit, Server};
+use crate::capability::sql::client::inside::Access;
+use crate::capability::sql::locate::{Exec, Exit, Server};
 use crate::text::{one_line, shortened};
 
 /// The way out of a container is what limits a dump. So it is packed before, where the image
@@ -26,12 +27,10 @@ pub(super) enum Form {
     Packed,
 }
 
-/// The form that the container has the programs for.
-pub(super) async fn form(server: &dyn Server) -> Result<Form> {
-    let argv = ["sh", "-c", "command -v zstd"].map(str::to_owned).to_vec();
-    let exec = server.exec(Command { argv, env: Vec::new(), stdin: None }).await?;
-    let (_, exit) = collect(exec, 1 << 16).await?;
-    Ok(if exit.code == 0 { Form::Packed } else { Form::Plain })
+/// The form that the container has the programs for: psql asks its shell, where it has one.
+pub(super) async fn form(session: &mut Session) -> Result<Form> {
+    let found = session.ask("\\echo `command -v zstd || :`").await?;
+    Ok(if found.concat().is_empty() { Form::Plain } else { Form::Packed })
 }
 
 pub(super) async fn start(

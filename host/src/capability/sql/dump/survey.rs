@@ -1,5 +1,7 @@
 //! Reading what a database holds. No row leaves the server.
 
+use std::future::Future;
+
 use futures_util::StreamExt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -69,16 +71,24 @@ impl Beside {
         })
     }
 
-    /// With the rows of all tables, which the server reads for it.
-    pub(super) async fn with_rows(self, session: &mut Session, schema: String) -> Result<Contents> {
-        let mut tables: Vec<Table> = session.rows(&tables()).await?;
+    /// With the rows of all tables, which the server reads for it, while `schema` is worked out.
+    pub(super) async fn with_rows(
+        self,
+        session: &mut Session,
+        schema: impl Future<Output = Result<String>>,
+    ) -> Result<Contents> {
+        let rows = async {
+            let tables: Vec<Table> = session.rows(&tables()).await?;
+            let large_objects: LargeObjects = session.row(LARGE_OBJECTS).await?;
+            Ok((tables, large_objects))
+        };
+        let ((mut tables, large_objects), schema) = tokio::try_join!(rows, schema)?;
         for table in &mut tables {
             let mut known = self.written.iter();
             let known =
                 known.find(|count| count.schema == table.schema && count.name == table.name);
             table.written = known.map(|count| count.written);
         }
-        let large_objects: LargeObjects = session.row(LARGE_OBJECTS).await?;
         let Self { sequences, properties, .. } = self;
         Ok(Contents { tables, sequences, large_objects, schema, properties })
     }
@@ -86,9 +96,9 @@ impl Beside {
 
 /// All that a database holds, read in a session of its own.
 pub(super) async fn contents(server: &dyn Server, access: &Access) -> Result<Contents> {
-    let schema = schema_digest(server, access, None).await?;
     let mut session = Session::begin(server, access, "tessallite-up", "").await?;
     let beside = Beside::read(&mut session).await?;
+    let schema = schema_digest(server, access, None);
     let contents = beside.with_rows(&mut session, schema).await?;
     session.finish().await?;
     Ok(contents)
