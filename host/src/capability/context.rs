@@ -97,39 +97,15 @@ impl Context {
         self.services.clone().ok_or_else(nowhere)
     }
 
-    /// A read: allowed or denied at once, then done within the plugin's call.
+    /// Of a read: allowed or denied at once, before anything of it is done.
     ///
-    /// Every read of every plugin goes through here, so what waits for its end carries
-    /// neither the question nor room for the longest work.
-    ///
-    /// # Errors
-    /// `Denied`, or what the work says.
-    pub(super) fn read<'s, T, W, F>(
-        &'s mut self,
-        call: Call<'_>,
-        work: W,
-    ) -> impl Future<Output = Result<T>> + use<'s, T, W, F>
-    where
-        T: Serialize,
-        W: FnOnce(Arc<Services>) -> F,
-        F: Future<Output = Result<T>>,
-    {
+    /// Every read of every plugin goes through here and through [`Asked::read`], so what
+    /// waits for its end carries neither the question nor room for the longest work.
+    pub(super) fn ask<'s>(&'s mut self, call: Call<'_>) -> Asked<'s> {
         let Self { services, conduct, left, .. } = self;
         let begun = left.take_call().and_then(|()| UnderWay::begin(conduct, &call));
         // Until it is looked at, an error is no more to carry than a pointer.
-        let begun = begun.map_err(Box::new);
-        async move {
-            let mut under_way = begun.map_err(|error| *error)?;
-            let Some(services) = services else {
-                let error = nowhere();
-                under_way.end(Some(&error));
-                return Err(error);
-            };
-            let outcome = Box::pin(work(Arc::clone(services))).await;
-            let outcome = outcome.and_then(|done| left.take_result(&done).map(|()| done));
-            under_way.end(outcome.as_ref().err());
-            outcome
-        }
+        Asked { begun: begun.map_err(Box::new), services, left }
     }
 
     /// A call that stays within the host.
@@ -211,6 +187,40 @@ impl Context {
             Err(Error::failed("the effect ended in a defect of the host").because(broken))
         })?;
         self.left.take_result(&done).map(|()| done)
+    }
+}
+
+/// The answer, which whoever reads is told.
+pub(super) struct Asked<'s> {
+    begun: Result<UnderWay<'s>, Box<Error>>,
+    services: &'s Option<Arc<Services>>,
+    left: &'s mut Left,
+}
+
+impl<'s> Asked<'s> {
+    /// Where the read was allowed, it is done within the plugin's call.
+    ///
+    /// # Errors
+    /// `Denied`, or what the work says.
+    pub(super) fn read<T, W, F>(self, work: W) -> impl Future<Output = Result<T>> + use<'s, T, W, F>
+    where
+        T: Serialize,
+        W: FnOnce(Arc<Services>) -> F,
+        F: Future<Output = Result<T>>,
+    {
+        let Self { begun, services, left } = self;
+        async move {
+            let mut under_way = begun.map_err(|error| *error)?;
+            let Some(services) = services else {
+                let error = nowhere();
+                under_way.end(Some(&error));
+                return Err(error);
+            };
+            let outcome = Box::pin(work(Arc::clone(services))).await;
+            let outcome = outcome.and_then(|done| left.take_result(&done).map(|()| done));
+            under_way.end(outcome.as_ref().err());
+            outcome
+        }
     }
 }
 

@@ -22,37 +22,30 @@ const MOST_REFERENCES: usize = 1_000;
 const MOST_LINES: u32 = 1_000;
 
 impl Host for Context {
-    async fn get_engine(&mut self) -> Result<Engine> {
-        self.read(whole("docker.get-engine", &()), async |s| Ok(s.docker()?.engine().await?.into()))
-            .await
+    fn get_engine(&mut self) -> impl Future<Output = Result<Engine>> + Send {
+        let asked = self.ask(whole("docker.get-engine", &()));
+        asked.read(async |s| Ok(s.docker()?.engine().await?.into()))
     }
 
-    async fn list_services(&mut self) -> Result<Vec<Service>> {
-        self.read(whole("docker.list-services", &()), async |s| {
-            Ok(s.docker()?.services().await?.into_iter().map(Into::into).collect())
-        })
-        .await
+    fn list_services(&mut self) -> impl Future<Output = Result<Vec<Service>>> + Send {
+        let asked = self.ask(whole("docker.list-services", &()));
+        asked
+            .read(async |s| Ok(s.docker()?.services().await?.into_iter().map(Into::into).collect()))
     }
 
-    async fn get_service(&mut self, name: String) -> Result<Service> {
-        self.read(of("docker.get-service", &name, &name), async |s| {
-            Ok(s.docker()?.service(&name).await?.into())
-        })
-        .await
+    fn get_service(&mut self, name: String) -> impl Future<Output = Result<Service>> + Send {
+        let asked = self.ask(of("docker.get-service", &name, &name));
+        asked.read(async move |s| Ok(s.docker()?.service(&name).await?.into()))
     }
 
-    async fn check_health(&mut self, service: String) -> Result<Health> {
-        self.read(of("docker.check-health", &service, &service), async |s| {
-            Ok(s.docker()?.check_health(&service).await?.into())
-        })
-        .await
+    fn check_health(&mut self, service: String) -> impl Future<Output = Result<Health>> + Send {
+        let asked = self.ask(of("docker.check-health", &service, &service));
+        asked.read(async move |s| Ok(s.docker()?.check_health(&service).await?.into()))
     }
 
-    async fn logs(&mut self, service: String, tail: u32) -> Result<String> {
-        self.read(of("docker.logs", &service, &(&service, tail)), async |s| {
-            s.docker()?.logs(&service, tail.min(MOST_LINES)).await
-        })
-        .await
+    fn logs(&mut self, service: String, tail: u32) -> impl Future<Output = Result<String>> + Send {
+        let asked = self.ask(of("docker.logs", &service, &(&service, tail)));
+        asked.read(async move |s| s.docker()?.logs(&service, tail.min(MOST_LINES)).await)
     }
 
     async fn resolve(
@@ -64,9 +57,9 @@ impl Host for Context {
             // As many answers would be worth more than the question.
             return Err(Error::invalid(format!("{asked} references at once are too many")).into());
         }
-        let call = whole("docker.resolve", &references);
         let answers = self
-            .read(call, async |s| {
+            .ask(whole("docker.resolve", &references))
+            .read(async |s| {
                 let docker = s.docker()?;
                 let one = async |reference: String| {
                     let answer = docker.resolve(&reference).await;
@@ -89,11 +82,14 @@ impl Host for Context {
         })
     }
 
-    async fn preview_pin(&mut self, change: PinChange) -> Result<Vec<String>> {
+    fn preview_pin(
+        &mut self,
+        change: PinChange,
+    ) -> impl Future<Output = Result<Vec<String>>> + Send {
         let services = change.images.iter().map(|image| image.service.as_str()).collect();
         let ask = Ask { function: "docker.preview-pin", about: About::Services(services) };
-        let call = Call { ask, arguments: &change };
-        self.read(call, async |s| pin::preview(s.docker()?, change.clone()).await).await
+        let asked = self.ask(Call { ask, arguments: &change });
+        asked.read(async move |s| pin::preview(s.docker()?, change).await)
     }
 
     async fn pull(&mut self, change: PullChange) -> Result<()> {
