@@ -92,7 +92,6 @@ fn a_migration_that_fails_half_way_stops_the_run_at_model_service() {
     outcome
         .says("model-service-1 exited with code 1")
         .says("Diagnosis of model-service")
-        .says("exit code 1")
         .says("migration of tess_system to 0008: could not extend file: No space left on device")
         .says("Still on the old image: frontend, optimizer, query-router, gateway, scheduler.")
         .says("model-service 1.4.0 → 1.5.0-halfway has not come back");

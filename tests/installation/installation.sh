@@ -102,6 +102,8 @@ remove_containers() {
     # shellcheck disable=SC2086 # one word per container
     [ -z "$ids" ] || docker rm --force $ids >/dev/null
     ids=$(docker network ls --quiet --filter "label=com.docker.compose.project=$project")
+    # An engine may hold on to an endpoint of a container that was removed while it was starting:
+    # then the network stays until the engine is started again, and the next `up` takes it.
     # shellcheck disable=SC2086
-    [ -z "$ids" ] || docker network rm $ids >/dev/null
+    [ -z "$ids" ] || docker network rm $ids >/dev/null || true
 }

@@ -81,7 +81,8 @@ mod tests {
         }
         assert_eq!(backoff.next, tick * 4);
         assert!(began.elapsed() >= tick * 30);
-        assert!((8..=30).contains(&pauses), "{pauses}");
+        // A machine that is busy makes few of them, which are longer.
+        assert!((2..=30).contains(&pauses), "{pauses}");
     }
 
     #[tokio::test]
