@@ -96,14 +96,22 @@ start_and_wait() {
 
 # Whatever became of the files: the containers and networks of the project go,
 # the volume stays. Killed, because their state is thrown away or kept elsewhere.
+# An engine may hold on to an endpoint of a container that was removed while it was starting: then
+# the network stays until the engine is started again, and the next `up` takes it. Nothing else is passed over.
+remove_network() {
+    local said
+    said=$(docker network rm "$1" 2>&1) && return
+    [[ $said == *'has active endpoints'* && $(docker network inspect --format '{{len .Containers}}' "$1") == 0 ]] ||
+        fail "$said"
+}
+
 remove_containers() {
-    local project=$1 ids
+    local project=$1 ids id
     ids=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$project")
     # shellcheck disable=SC2086 # one word per container
     [ -z "$ids" ] || docker rm --force $ids >/dev/null
     ids=$(docker network ls --quiet --filter "label=com.docker.compose.project=$project")
-    # An engine may hold on to an endpoint of a container that was removed while it was starting:
-    # then the network stays until the engine is started again, and the next `up` takes it.
-    # shellcheck disable=SC2086
-    [ -z "$ids" ] || docker network rm $ids >/dev/null || true
+    for id in $ids; do
+        remove_network "$id"
+    done
 }

@@ -248,3 +248,15 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_took_its_time_is_not_waited_after() {
+        assert_eq!(rest_ms(1_000, 1_003), 17);
+        assert_eq!(rest_ms(1_000, 1_020), 0);
+        assert_eq!(rest_ms(1_000, 1_500), 0);
+    }
+}

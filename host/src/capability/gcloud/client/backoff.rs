@@ -71,7 +71,8 @@ mod tests {
 
     #[tokio::test]
     async fn pauses_grow_up_to_the_longest_and_end_in_time() {
-        let tick = Duration::from_millis(2);
+        // Long beside the lateness of a busy machine.
+        let tick = Duration::from_millis(10);
         let mut backoff = Backoff::new(tick, tick * 4, tick * 30);
         let began = Instant::now();
         let mut pauses = 0;
@@ -81,8 +82,7 @@ mod tests {
         }
         assert_eq!(backoff.next, tick * 4);
         assert!(began.elapsed() >= tick * 30);
-        // A machine that is busy makes few of them, which are longer.
-        assert!((2..=30).contains(&pauses), "{pauses}");
+        assert!((8..=30).contains(&pauses), "{pauses}");
     }
 
     #[tokio::test]
