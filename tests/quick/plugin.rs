@@ -36,7 +36,7 @@ impl Witness {
 }
 
 impl Conduct for Witness {
-    fn read(&self, call: &Call<'_>) -> capability::Result<Option<Open>> {
+    fn read(&self, call: &Call<'_>) -> capability::Result<Option<Box<Open>>> {
         match call.ask.interface() {
             "host" => Ok(None),
             _ => self.deny(call.ask.function).map(|()| None),

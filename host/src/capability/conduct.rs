@@ -23,10 +23,10 @@ pub trait Conduct: Send + Sync {
     ///
     /// # Errors
     /// `Denied`, with what would allow it. `Failed`: it could not be recorded.
-    fn read(&self, call: &Call<'_>) -> Result<Option<Open>>;
+    fn read(&self, call: &Call<'_>) -> Result<Option<Box<Open>>>;
 
     /// After a call that [`Conduct::read`] allowed, however it ended.
-    fn closed(&self, open: Open, how: Closed) {
+    fn closed(&self, open: &Open, how: Closed) {
         let _ = (open, how);
     }
 

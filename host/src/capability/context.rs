@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -97,15 +98,28 @@ impl Context {
         self.services.clone().ok_or_else(nowhere)
     }
 
-    /// Of a read: allowed or denied at once, before anything of it is done.
+    /// A read, before anything of it is done: allowed, or denied at once.
     ///
-    /// Every read of every plugin goes through here and through [`Asked::read`], so what
-    /// waits for its end carries neither the question nor room for the longest work.
-    pub(super) fn ask<'s>(&'s mut self, call: Call<'_>) -> Asked<'s> {
+    /// Every read of every plugin goes through here. Two steps, so that the question is gone
+    /// before anybody waits: what a call is to carry costs more than what is done in it.
+    ///
+    /// # Errors
+    /// `Denied`, also where there is nothing to read or the allowance is used up; `Failed`
+    /// where it could not be recorded.
+    // Always: an error that is handed back goes through memory, and is waited for.
+    #[inline(always)]
+    pub(super) fn ask(&mut self, call: Call<'_>) -> Result<Allowed<'_>> {
         let Self { services, conduct, left, .. } = self;
-        let begun = left.take_call().and_then(|()| UnderWay::begin(conduct, &call));
-        // Until it is looked at, an error is no more to carry than a pointer.
-        Asked { begun: begun.map_err(Box::new), services, left }
+        left.take_call()?;
+        let mut under_way = UnderWay::begin(conduct, &call)?;
+        match services {
+            Some(services) => Ok(Allowed { under_way, services, left }),
+            None => {
+                let error = nowhere();
+                under_way.end(Some(&error));
+                Err(error)
+            }
+        }
     }
 
     /// A call that stays within the host.
@@ -190,37 +204,37 @@ impl Context {
     }
 }
 
-/// The answer, which whoever reads is told.
-pub(super) struct Asked<'s> {
-    begun: Result<UnderWay<'s>, Box<Error>>,
-    services: &'s Option<Arc<Services>>,
+/// A read that may be done.
+pub(super) struct Allowed<'s> {
+    under_way: UnderWay<'s>,
+    services: &'s Arc<Services>,
     left: &'s mut Left,
 }
 
-impl<'s> Asked<'s> {
-    /// Where the read was allowed, it is done within the plugin's call.
+impl<'s> Allowed<'s> {
+    /// Does it, within the plugin's call. All of it is in the box, also what tells its end.
     ///
     /// # Errors
-    /// `Denied`, or what the work says.
-    pub(super) fn read<T, W, F>(self, work: W) -> impl Future<Output = Result<T>> + use<'s, T, W, F>
+    /// What the work says, `Denied` where the answer is more than the plugin may have.
+    // Never: the work is put together on the stack, and would be kilobytes of it in every
+    // call, also in one that is denied.
+    #[inline(never)]
+    pub(super) fn read<T, F>(
+        self,
+        work: impl FnOnce(Arc<Services>) -> F,
+    ) -> BoxFuture<'s, Result<T>>
     where
-        T: Serialize,
-        W: FnOnce(Arc<Services>) -> F,
-        F: Future<Output = Result<T>>,
+        T: Serialize + Send,
+        F: Future<Output = Result<T>> + Send + 's,
     {
-        let Self { begun, services, left } = self;
-        async move {
-            let mut under_way = begun.map_err(|error| *error)?;
-            let Some(services) = services else {
-                let error = nowhere();
-                under_way.end(Some(&error));
-                return Err(error);
-            };
-            let outcome = Box::pin(work(Arc::clone(services))).await;
+        let Self { mut under_way, services, left } = self;
+        let work = work(Arc::clone(services));
+        Box::pin(async move {
+            let outcome = work.await;
             let outcome = outcome.and_then(|done| left.take_result(&done).map(|()| done));
             under_way.end(outcome.as_ref().err());
             outcome
-        }
+        })
     }
 }
 
@@ -245,13 +259,13 @@ struct UnderWay<'a> {
 impl<'a> UnderWay<'a> {
     fn begin(conduct: &'a Arc<dyn Conduct>, call: &Call<'_>) -> Result<Self> {
         let conduct = &**conduct;
-        Ok(Self { conduct, open: conduct.read(call)?.map(Box::new) })
+        Ok(Self { conduct, open: conduct.read(call)? })
     }
 
     fn end(&mut self, error: Option<&Error>) {
         if let Some(open) = self.open.take() {
             let how = error.map_or(Closed::Done, |error| Closed::Failed(error.kind));
-            self.conduct.closed(*open, how);
+            self.conduct.closed(&open, how);
         }
     }
 }
@@ -259,7 +273,7 @@ impl<'a> UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
-            self.conduct.closed(*open, Closed::Abandoned);
+            self.conduct.closed(&open, Closed::Abandoned);
         }
     }
 }
@@ -273,14 +287,19 @@ fn unreadable(error: serde_json::Error) -> Error {
 }
 
 impl errors::Host for Context {
-    // Always, as below: of a call that fails, moving the error is the most.
+    // Always, as below, and with little in it: of a call that fails, moving the error is the most.
     #[inline(always)]
     fn convert_error(&mut self, error: Error) -> wasmtime::Result<errors::Error> {
         match self.exhausted() {
             None => Ok(error.into()),
-            Some(why) => Err(Error::denied(why).into()),
+            Some(why) => stopped(why),
         }
     }
+}
+
+#[cold]
+fn stopped<T>(why: &'static str) -> wasmtime::Result<T> {
+    Err(Error::denied(why).into())
 }
 
 /// The interface has types and no functions.

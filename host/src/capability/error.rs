@@ -50,7 +50,7 @@ impl Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.more.as_ref()?.source.as_deref().map(|below| below as _)
+        self.more.as_ref()?.below()
     }
 }
 
@@ -121,29 +121,48 @@ impl Error {
 
     /// The message, what lies below it, and the hint, in one line.
     pub fn full_text(&self) -> String {
-        self.after(self.message.clone().into_owned())
+        let text = self.message.clone().into_owned();
+        match &self.more {
+            None => text,
+            Some(more) => more.after(text),
+        }
     }
 
     /// As [`Error::full_text`], of an error that nobody needs any more.
     #[inline]
-    pub fn into_text(mut self) -> String {
-        let message = std::mem::take(&mut self.message).into_owned();
-        if self.more.is_none() { message } else { self.after(message) }
+    pub fn into_text(self) -> String {
+        // Taken apart, so that its words go from register to register.
+        let Self { message, more, .. } = self;
+        let text = match message {
+            Cow::Borrowed(text) => text.to_owned(),
+            Cow::Owned(text) => text,
+        };
+        match more {
+            None => text,
+            Some(more) => more.after(text),
+        }
     }
+}
 
+impl More {
+    #[cold]
     fn after(&self, mut text: String) -> String {
-        let mut below: Option<&(dyn StdError + 'static)> = StdError::source(self);
+        let mut below: Option<&(dyn StdError + 'static)> = self.below();
         while let Some(error) = below {
             text.push_str(": ");
             text.push_str(&error.to_string());
             below = error.source();
         }
-        if let Some(hint) = self.advice() {
+        if let Some(hint) = &self.hint {
             text.push_str(" (");
             text.push_str(hint);
             text.push(')');
         }
         text
+    }
+
+    fn below(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|below| below as _)
     }
 }
 

@@ -55,13 +55,13 @@ impl Guard {
         Arc::clone(&self.reach)
     }
 
-    pub(super) fn read(&self, call: &Call<'_>) -> Result<Option<Open>> {
+    pub(super) fn read(&self, call: &Call<'_>) -> Result<Option<Box<Open>>> {
         let open = self.open(call)?;
         if let Err(denial) = self.policy.check(&call.ask) {
             self.line(&open, Outcome::Denied, Durability::Kernel)?;
             return Err(denied(denial));
         }
-        Ok(Some(open))
+        Ok(Some(Box::new(open)))
     }
 
     /// The call has been made: that it cannot be recorded keeps the next from being made.

@@ -27,7 +27,7 @@ fn describing<T>(function: &str) -> Result<T> {
 }
 
 impl Conduct for Nothing {
-    fn read(&self, call: &Call<'_>) -> Result<Option<Open>> {
+    fn read(&self, call: &Call<'_>) -> Result<Option<Box<Open>>> {
         // What stays within the host is harmless.
         if call.ask.interface() == "host" { Ok(None) } else { describing(call.ask.function) }
     }
@@ -50,12 +50,12 @@ pub(super) struct Planning {
 }
 
 impl Conduct for Planning {
-    fn read(&self, call: &Call<'_>) -> Result<Option<Open>> {
+    fn read(&self, call: &Call<'_>) -> Result<Option<Box<Open>>> {
         self.guard.read(call)
     }
 
-    fn closed(&self, open: Open, how: Closed) {
-        self.guard.closed(&open, how);
+    fn closed(&self, open: &Open, how: Closed) {
+        self.guard.closed(open, how);
     }
 
     fn reach(&self) -> Arc<Reach> {
@@ -195,12 +195,12 @@ impl Applying {
 }
 
 impl Conduct for Applying {
-    fn read(&self, call: &Call<'_>) -> Result<Option<Open>> {
+    fn read(&self, call: &Call<'_>) -> Result<Option<Box<Open>>> {
         self.guard.read(call)
     }
 
-    fn closed(&self, open: Open, how: Closed) {
-        self.guard.closed(&open, how);
+    fn closed(&self, open: &Open, how: Closed) {
+        self.guard.closed(open, how);
     }
 
     fn reach(&self) -> Arc<Reach> {

@@ -52,7 +52,7 @@ struct Learning {
 }
 
 impl Conduct for Learning {
-    fn read(&self, call: &Call<'_>) -> capability::Result<Option<Open>> {
+    fn read(&self, call: &Call<'_>) -> capability::Result<Option<Box<Open>>> {
         let function = call.ask.function;
         if call.ask.interface() != "host" && !self.guard.requests(function) {
             let message = format!("{function} is not among what the plugin asks for");
@@ -65,11 +65,11 @@ impl Conduct for Learning {
             let message = format!("{origin} is not asked while grants are only looked for");
             return Err(Error::denied(message));
         }
-        self.guard.open(call).map(Some)
+        Ok(Some(Box::new(self.guard.open(call)?)))
     }
 
-    fn closed(&self, open: Open, how: Closed) {
-        self.guard.closed(&open, how);
+    fn closed(&self, open: &Open, how: Closed) {
+        self.guard.closed(open, how);
     }
 
     fn begin(&self, effect: &Effect) -> capability::Result<Begun> {

@@ -39,16 +39,23 @@ impl Places {
         command.arg(&self.installation);
         command
     }
+
+    /// This program in a process of its own, with another part to do.
+    fn again(&self, part: &str) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([&self.root, &self.installation, &self.target]).arg(part);
+        Ok(command)
+    }
 }
 
-/// Runs it to its end, without its output.
-fn succeed(command: &mut Command) -> Result<()> {
+/// Runs it to its end: what it printed.
+fn succeed(command: &mut Command) -> Result<String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
-        return Ok(());
+        return Ok(printed);
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     Err(format!("{command:?}: {}\n{printed}\n{said}", output.status).into())
 }
 
@@ -61,7 +68,12 @@ fn median<T: Ord + Copy>(mut values: Vec<T>) -> Result<T> {
         .ok_or_else(|| "nothing was measured".into())
 }
 
-async fn measure(places: &Places, parts: &str) -> Result<Table> {
+/// What is printed.
+async fn measure(places: &Places, parts: &str) -> Result<String> {
+    if parts == plugin::READS_PART {
+        let (ours, beside) = plugin::reads_here(places).await?;
+        return Ok(format!("{} {}\n", ours.as_nanos(), beside.as_nanos()));
+    }
     let wanted = |part: &str| parts.split(' ').any(|wanted| wanted == part);
     let mut table = Table::default();
     if wanted("program") {
@@ -79,7 +91,7 @@ async fn measure(places: &Places, parts: &str) -> Result<Table> {
     if wanted("backup") {
         backup::measure(places, &mut table).await?;
     }
-    Ok(table)
+    Ok(table.to_string())
 }
 
 #[tokio::main]
@@ -93,8 +105,8 @@ async fn main() -> ExitCode {
     let places =
         Places { root: path(root), installation: path(installation), target: path(target) };
     match measure(&places, parts).await {
-        Ok(table) => {
-            print!("{table}");
+        Ok(printed) => {
+            print!("{printed}");
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -12,8 +12,13 @@ pub struct Table {
 impl Table {
     /// Two times, measured side by side, and what their ratio ought to be.
     pub fn times(&mut self, what: &str, ours: Duration, beside: Duration, goal: &str) {
+        self.calls(what, 1, ours, beside, goal);
+    }
+
+    /// As [`Table::times`], each that of so many calls.
+    pub fn calls(&mut self, what: &str, calls: u32, ours: Duration, beside: Duration, goal: &str) {
         let ratio = ours.as_secs_f64() / beside.as_secs_f64();
-        self.row(what, &time(ours), &time(beside), &format!("{ratio:.2}"), goal);
+        self.row(what, &time(ours / calls), &time(beside / calls), &format!("{ratio:.2}"), goal);
     }
 
     /// Two sizes.

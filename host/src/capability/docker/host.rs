@@ -22,30 +22,31 @@ const MOST_REFERENCES: usize = 1_000;
 const MOST_LINES: u32 = 1_000;
 
 impl Host for Context {
-    fn get_engine(&mut self) -> impl Future<Output = Result<Engine>> + Send {
-        let asked = self.ask(whole("docker.get-engine", &()));
-        asked.read(async |s| Ok(s.docker()?.engine().await?.into()))
+    async fn get_engine(&mut self) -> Result<Engine> {
+        let allowed = self.ask(whole("docker.get-engine", &()))?;
+        allowed.read(async |s| Ok(s.docker()?.engine().await?.into())).await
     }
 
-    fn list_services(&mut self) -> impl Future<Output = Result<Vec<Service>>> + Send {
-        let asked = self.ask(whole("docker.list-services", &()));
-        asked
+    async fn list_services(&mut self) -> Result<Vec<Service>> {
+        let allowed = self.ask(whole("docker.list-services", &()))?;
+        allowed
             .read(async |s| Ok(s.docker()?.services().await?.into_iter().map(Into::into).collect()))
+            .await
     }
 
-    fn get_service(&mut self, name: String) -> impl Future<Output = Result<Service>> + Send {
-        let asked = self.ask(of("docker.get-service", &name, &name));
-        asked.read(async move |s| Ok(s.docker()?.service(&name).await?.into()))
+    async fn get_service(&mut self, name: String) -> Result<Service> {
+        let allowed = self.ask(of("docker.get-service", &name, &name))?;
+        allowed.read(async move |s| Ok(s.docker()?.service(&name).await?.into())).await
     }
 
-    fn check_health(&mut self, service: String) -> impl Future<Output = Result<Health>> + Send {
-        let asked = self.ask(of("docker.check-health", &service, &service));
-        asked.read(async move |s| Ok(s.docker()?.check_health(&service).await?.into()))
+    async fn check_health(&mut self, service: String) -> Result<Health> {
+        let allowed = self.ask(of("docker.check-health", &service, &service))?;
+        allowed.read(async move |s| Ok(s.docker()?.check_health(&service).await?.into())).await
     }
 
-    fn logs(&mut self, service: String, tail: u32) -> impl Future<Output = Result<String>> + Send {
-        let asked = self.ask(of("docker.logs", &service, &(&service, tail)));
-        asked.read(async move |s| s.docker()?.logs(&service, tail.min(MOST_LINES)).await)
+    async fn logs(&mut self, service: String, tail: u32) -> Result<String> {
+        let allowed = self.ask(of("docker.logs", &service, &(&service, tail)))?;
+        allowed.read(async move |s| s.docker()?.logs(&service, tail.min(MOST_LINES)).await).await
     }
 
     async fn resolve(
@@ -57,21 +58,12 @@ impl Host for Context {
             // As many answers would be worth more than the question.
             return Err(Error::invalid(format!("{asked} references at once are too many")).into());
         }
-        let answers = self
-            .ask(whole("docker.resolve", &references))
-            .read(async |s| {
-                let docker = s.docker()?;
-                let one = async |reference: String| {
-                    let answer = docker.resolve(&reference).await;
-                    answer.map(RegistryImage::from).map_err(errors::Error::from)
-                };
-                Ok(stream::iter(references.clone())
-                    .map(one)
-                    .buffered(SIDE_BY_SIDE)
-                    .collect::<Vec<_>>()
-                    .await)
-            })
-            .await;
+        let answers = match self.ask(whole("docker.resolve", &references)) {
+            Ok(allowed) => {
+                allowed.read(async move |s| Ok(resolve_each(s.docker()?, references).await)).await
+            }
+            Err(error) => Err(error),
+        };
         Ok(match answers {
             Ok(answers) => answers,
             Err(error) => {
@@ -82,14 +74,11 @@ impl Host for Context {
         })
     }
 
-    fn preview_pin(
-        &mut self,
-        change: PinChange,
-    ) -> impl Future<Output = Result<Vec<String>>> + Send {
+    async fn preview_pin(&mut self, change: PinChange) -> Result<Vec<String>> {
         let services = change.images.iter().map(|image| image.service.as_str()).collect();
         let ask = Ask { function: "docker.preview-pin", about: About::Services(services) };
-        let asked = self.ask(Call { ask, arguments: &change });
-        asked.read(async move |s| pin::preview(s.docker()?, change).await)
+        let allowed = self.ask(Call { ask, arguments: &change })?;
+        allowed.read(async move |s| pin::preview(s.docker()?, change).await).await
     }
 
     async fn pull(&mut self, change: PullChange) -> Result<()> {
@@ -166,6 +155,17 @@ fn whole<'a>(function: &'static str, arguments: &'a dyn Arguments) -> Call<'a> {
 
 fn of<'a>(function: &'static str, service: &'a str, arguments: &'a dyn Arguments) -> Call<'a> {
     Call { ask: Ask::service(function, service), arguments }
+}
+
+async fn resolve_each(
+    docker: &Client,
+    references: Vec<String>,
+) -> Vec<Result<RegistryImage, errors::Error>> {
+    let one = async |reference: String| {
+        let answer = docker.resolve(&reference).await;
+        answer.map(RegistryImage::from).map_err(errors::Error::from)
+    };
+    stream::iter(references).map(one).buffered(SIDE_BY_SIDE).collect().await
 }
 
 async fn pull_one(docker: &Client, image: PinnedImage, conduct: &Arc<dyn Conduct>) -> Result<()> {

@@ -14,74 +14,87 @@ use crate::contract::http::Response;
 use crate::policy::Ask;
 
 impl Host for Context {
-    fn get_place(&mut self) -> impl Future<Output = Result<Place>> + Send {
-        self.ask(whole("gcloud.get-place", &())).read(async |s| {
-            let place = s.gcloud()?.place().clone();
-            let (project, region) = (place.project, place.region);
-            Ok(Place { project, region, instance: place.instance, repository: place.repository })
-        })
-    }
-
-    fn list_services(&mut self) -> impl Future<Output = Result<Vec<Service>>> + Send {
-        self.ask(whole("gcloud.list-services", &())).read(async |s| s.gcloud()?.services().await)
-    }
-
-    fn get_service(&mut self, name: String) -> impl Future<Output = Result<Service>> + Send {
-        let asked = self.ask(of("gcloud.get-service", &name, &name));
-        asked.read(async move |s| s.gcloud()?.service(&name).await)
-    }
-
-    fn get_revision_image(
-        &mut self,
-        service: String,
-        revision: String,
-    ) -> impl Future<Output = Result<String>> + Send {
-        let arguments = (&service, &revision);
-        let asked = self.ask(of("gcloud.get-revision-image", &service, &arguments));
-        asked.read(async move |s| {
-            let image = s.gcloud()?.image_of(&service, &revision).await?;
-            image.ok_or_else(|| {
-                Error::not_found(format!("the service {service} has no revision {revision:?}"))
+    async fn get_place(&mut self) -> Result<Place> {
+        self.ask(whole("gcloud.get-place", &()))?
+            .read(async |s| {
+                let place = s.gcloud()?.place().clone();
+                let (project, region) = (place.project, place.region);
+                Ok(Place {
+                    project,
+                    region,
+                    instance: place.instance,
+                    repository: place.repository,
+                })
             })
-        })
+            .await
     }
 
-    fn get_instance(&mut self) -> impl Future<Output = Result<Instance>> + Send {
-        self.ask(whole("gcloud.get-instance", &())).read(async |s| s.gcloud()?.instance().await)
+    async fn list_services(&mut self) -> Result<Vec<Service>> {
+        self.ask(whole("gcloud.list-services", &()))?
+            .read(async |s| s.gcloud()?.services().await)
+            .await
     }
 
-    fn list_backups(&mut self) -> impl Future<Output = Result<Vec<Backup>>> + Send {
-        self.ask(whole("gcloud.list-backups", &())).read(async |s| s.gcloud()?.backups().await)
+    async fn get_service(&mut self, name: String) -> Result<Service> {
+        let allowed = self.ask(of("gcloud.get-service", &name, &name))?;
+        allowed.read(async move |s| s.gcloud()?.service(&name).await).await
     }
 
-    fn list_missing_permissions(&mut self) -> impl Future<Output = Result<Vec<String>>> + Send {
-        let asked = self.ask(whole("gcloud.list-missing-permissions", &()));
-        asked.read(async |s| s.gcloud()?.missing_permissions().await)
+    async fn get_revision_image(&mut self, service: String, revision: String) -> Result<String> {
+        let arguments = (&service, &revision);
+        let allowed = self.ask(of("gcloud.get-revision-image", &service, &arguments))?;
+        allowed
+            .read(async move |s| {
+                let image = s.gcloud()?.image_of(&service, &revision).await?;
+                image.ok_or_else(|| {
+                    Error::not_found(format!("the service {service} has no revision {revision:?}"))
+                })
+            })
+            .await
     }
 
-    fn resolve(&mut self, image: String) -> impl Future<Output = Result<String>> + Send {
-        let asked = self.ask(whole("gcloud.resolve", &image));
-        asked.read(async move |s| s.gcloud()?.resolve(&image).await)
+    async fn get_instance(&mut self) -> Result<Instance> {
+        self.ask(whole("gcloud.get-instance", &()))?
+            .read(async |s| s.gcloud()?.instance().await)
+            .await
     }
 
-    fn probe(
+    async fn list_backups(&mut self) -> Result<Vec<Backup>> {
+        self.ask(whole("gcloud.list-backups", &()))?
+            .read(async |s| s.gcloud()?.backups().await)
+            .await
+    }
+
+    async fn list_missing_permissions(&mut self) -> Result<Vec<String>> {
+        let allowed = self.ask(whole("gcloud.list-missing-permissions", &()))?;
+        allowed.read(async |s| s.gcloud()?.missing_permissions().await).await
+    }
+
+    async fn resolve(&mut self, image: String) -> Result<String> {
+        let allowed = self.ask(whole("gcloud.resolve", &image))?;
+        allowed.read(async move |s| s.gcloud()?.resolve(&image).await).await
+    }
+
+    async fn probe(
         &mut self,
         service: String,
         tag: Option<String>,
         path: String,
         timeout_ms: u32,
-    ) -> impl Future<Output = Result<Response>> + Send {
+    ) -> Result<Response> {
         let arguments = (&service, &tag, &path, timeout_ms);
-        let asked = self.ask(of("gcloud.probe", &service, &arguments));
-        asked.read(async move |s| {
-            let timeout = Duration::from_millis(timeout_ms.into());
-            s.gcloud()?.probe(&service, tag.as_deref(), &path, timeout).await
-        })
+        let allowed = self.ask(of("gcloud.probe", &service, &arguments))?;
+        allowed
+            .read(async move |s| {
+                let timeout = Duration::from_millis(timeout_ms.into());
+                s.gcloud()?.probe(&service, tag.as_deref(), &path, timeout).await
+            })
+            .await
     }
 
-    fn preview_deploy(&mut self, revision: NewRevision) -> impl Future<Output = Result<()>> + Send {
-        let asked = self.ask(of("gcloud.preview-deploy", &revision.service, &revision));
-        asked.read(async move |s| s.gcloud()?.preview(&revision).await)
+    async fn preview_deploy(&mut self, revision: NewRevision) -> Result<()> {
+        let allowed = self.ask(of("gcloud.preview-deploy", &revision.service, &revision))?;
+        allowed.read(async move |s| s.gcloud()?.preview(&revision).await).await
     }
 
     async fn deploy(&mut self, change: DeployChange) -> Result<()> {

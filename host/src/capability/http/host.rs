@@ -10,19 +10,16 @@ use crate::contract::http::{Endpoint, Host, Response, SendChange};
 use crate::policy::Ask;
 
 impl Host for Context {
-    fn get(
-        &mut self,
-        endpoint: Endpoint,
-        path: String,
-        timeout_ms: u32,
-    ) -> impl Future<Output = Result<Response>> + Send {
+    async fn get(&mut self, endpoint: Endpoint, path: String, timeout_ms: u32) -> Result<Response> {
         let reach = self.conduct().reach();
         let arguments = (&endpoint, &path, timeout_ms);
         let ask = Ask::request("http.get", "GET", &endpoint);
-        self.ask(Call { ask, arguments: &arguments }).read(async move |s| {
-            let timeout = Duration::from_millis(timeout_ms.into());
-            Ok(s.http.get(&endpoint.into(), &path, timeout, &reach).await?.into())
-        })
+        self.ask(Call { ask, arguments: &arguments })?
+            .read(async move |s| {
+                let timeout = Duration::from_millis(timeout_ms.into());
+                Ok(s.http.get(&endpoint.into(), &path, timeout, &reach).await?.into())
+            })
+            .await
     }
 
     async fn send(&mut self, change: SendChange) -> Result<Response> {

@@ -13,48 +13,49 @@ use crate::contract::sql::{
 use crate::policy::Ask;
 
 impl Host for Context {
-    fn get_database(
-        &mut self,
-        connection: String,
-    ) -> impl Future<Output = Result<Database>> + Send {
-        let asked = self.ask(on("sql.get-database", &connection, &connection));
-        asked.read(async move |s| Ok(s.sql.info(&connection).await?.into()))
+    async fn get_database(&mut self, connection: String) -> Result<Database> {
+        let allowed = self.ask(on("sql.get-database", &connection, &connection))?;
+        allowed.read(async move |s| Ok(s.sql.info(&connection).await?.into())).await
     }
 
-    fn query(
+    async fn query(
         &mut self,
         connection: String,
         statement: String,
         params: Vec<Value>,
-    ) -> impl Future<Output = Result<Rows>> + Send {
+    ) -> Result<Rows> {
         let arguments = (&connection, &statement, &params);
-        let asked = self.ask(on("sql.query", &connection, &arguments));
-        asked.read(async move |s| {
-            let params: Vec<types::Value> = params.into_iter().map(Into::into).collect();
-            Ok(s.sql.query(&connection, &statement, &params).await?.into())
-        })
+        let allowed = self.ask(on("sql.query", &connection, &arguments))?;
+        allowed
+            .read(async move |s| {
+                let params: Vec<types::Value> = params.into_iter().map(Into::into).collect();
+                Ok(s.sql.query(&connection, &statement, &params).await?.into())
+            })
+            .await
     }
 
-    fn get_dump_target(&mut self) -> impl Future<Output = Result<DumpTarget>> + Send {
-        self.ask(whole("sql.get-dump-target", &())).read(async |s| {
-            s.backups.check_same(&s.sql).await?;
-            Ok(s.backups.target().await?.into())
-        })
+    async fn get_dump_target(&mut self) -> Result<DumpTarget> {
+        self.ask(whole("sql.get-dump-target", &()))?
+            .read(async |s| {
+                s.backups.check_same(&s.sql).await?;
+                Ok(s.backups.target().await?.into())
+            })
+            .await
     }
 
-    fn list_backups(&mut self) -> impl Future<Output = Result<Vec<Backup>>> + Send {
-        self.ask(whole("sql.list-backups", &())).read(async |s| {
-            Ok(s.backups.backups().await?.backups.into_iter().map(Into::into).collect())
-        })
+    async fn list_backups(&mut self) -> Result<Vec<Backup>> {
+        self.ask(whole("sql.list-backups", &()))?
+            .read(async |s| {
+                Ok(s.backups.backups().await?.backups.into_iter().map(Into::into).collect())
+            })
+            .await
     }
 
-    fn compare(
-        &mut self,
-        label: String,
-        migration_table: String,
-    ) -> impl Future<Output = Result<Comparison>> + Send {
-        let asked = self.ask(whole("sql.compare", &(&label, &migration_table)));
-        asked.read(async move |s| Ok(s.backups.compare(&label, &migration_table).await?.into()))
+    async fn compare(&mut self, label: String, migration_table: String) -> Result<Comparison> {
+        let allowed = self.ask(whole("sql.compare", &(&label, &migration_table)))?;
+        allowed
+            .read(async move |s| Ok(s.backups.compare(&label, &migration_table).await?.into()))
+            .await
     }
 
     async fn execute(&mut self, change: ExecuteChange) -> Result<u64> {

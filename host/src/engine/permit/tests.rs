@@ -177,7 +177,7 @@ fn every_call_is_in_the_audit_log_with_its_end() {
     let call = |service: &'static str| {
         applying.read(&Call { ask: Ask::service("docker.logs", service), arguments: &service })
     };
-    applying.closed(call("a").unwrap().unwrap(), Closed::Failed(Kind::NotFound));
+    applying.closed(&call("a").unwrap().unwrap(), Closed::Failed(Kind::NotFound));
     assert!(call("ungranted").is_err());
     let Ok(Begun::Go(ticket)) = applying.begin(&stop("a")) else { panic!("it was declared") };
     applying.finish(ticket, Ok(&serde_json::json!(null))).unwrap();
