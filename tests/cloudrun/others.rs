@@ -35,10 +35,15 @@ fn traffic_that_somebody_moves_between_two_steps_is_not_overwritten() {
     let outcome = cloud.upgrade("2.0.0", &["--traffic", "10,50,100"]);
     assert_ne!(outcome.code, Some(0), "{outcome}");
     outcome.says("optimizer");
-    let half = cloud.fake.requests().into_iter().any(|r| {
-        r.path.ends_with("/services/optimizer") && r.body["traffic"].to_string().contains("50")
-    });
-    assert!(!half, "it went on with the next step");
+    let ordered = |percent: u64| {
+        cloud.fake.requests().into_iter().any(|request| {
+            let mut targets = request.body["traffic"].as_array().into_iter().flatten();
+            request.path.ends_with("/services/optimizer")
+                && targets.any(|target| target["percent"] == percent)
+        })
+    };
+    assert!(ordered(10), "it never began");
+    assert!(!ordered(50), "it went on with the next step");
     cloud.assert_as_before();
 }
 
