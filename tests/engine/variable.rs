@@ -35,6 +35,28 @@ fn the_documented_command_upgrades_services_and_data_and_a_second_one_finds_noth
 }
 
 #[test]
+fn an_env_file_that_names_compose_files_elsewhere_is_the_one_that_counts() {
+    let installation = Installation::borrow(Template::Variable);
+    let write = |name: &str, text: &str| std::fs::write(installation.path(name), text).unwrap();
+    let project = installation.project();
+    std::fs::create_dir(installation.path("deploy")).unwrap();
+    let moved = installation.path("deploy/stack.yaml");
+    std::fs::rename(installation.path("docker-compose.yml"), moved).unwrap();
+    let env = String::from_utf8(installation.read(".env")).unwrap();
+    let env = format!("COMPOSE_FILE=deploy/stack.yaml\nCOMPOSE_PROJECT_NAME={project}\n{env}");
+    write(".env", &env);
+    // Compose reads this one too, for what the other does not have.
+    let beside = "TESSALLITE_VERSION=0.0.1\n";
+    write("deploy/.env", beside);
+
+    installation.upgrade(&["--to", "1.5.0", "--expect-migration", "0008", "--soak", "0"]).code(0);
+    assert_runs(&installation, &installation.fingerprint(), "1.5.0");
+    let now = String::from_utf8(installation.read(".env")).unwrap();
+    assert_eq!(now, env.replacen("\"1.4.0\"", "\"1.5.0\"", 1));
+    assert_eq!(installation.read("deploy/.env"), beside.as_bytes());
+}
+
+#[test]
 fn images_that_are_not_there_are_pulled_and_the_current_health_paths_are_understood() {
     let installation = Installation::borrow(Template::Variable);
     let images = SERVICES.map(|service| format!("{REGISTRY}/tessallite/{service}:1.6.0"));

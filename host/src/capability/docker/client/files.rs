@@ -56,9 +56,23 @@ pub(in super::super) fn project_dir(location: &Location) -> PathBuf {
 /// The env files that are there, of those that Compose interpolates from; later ones
 /// win.
 pub(in super::super) fn env_files(location: &Location) -> Vec<PathBuf> {
-    let files = named_env_files(location);
-    let mut files = files.unwrap_or_else(|| vec![project_dir(location).join(".env")]);
+    let mut files = named_env_files(location).unwrap_or_else(|| default_env_files(location));
     files.retain(|file| file.is_file());
+    files
+}
+
+/// The one beside the first Compose file, and the one where Compose is run, if that named the
+/// Compose files: Compose has read the whole of it by then.
+fn default_env_files(location: &Location) -> Vec<PathBuf> {
+    let own = here(location).join(".env");
+    let mut files = vec![project_dir(location).join(".env")];
+    let is_naming = location.files.is_empty()
+        && variable("COMPOSE_FILE").is_none()
+        && from_env_files(location, "COMPOSE_FILE").is_some();
+    let same = |one: &Path, other: &Path| one.canonicalize().ok() == other.canonicalize().ok();
+    if is_naming && !files.iter().any(|file| same(file, &own)) {
+        files.push(own);
+    }
     files
 }
 
@@ -228,6 +242,23 @@ mod tests {
         assert_eq!(env_files(&location), [directory.path().join(".env")]);
         location.env_files = vec![PathBuf::from("a.env"), PathBuf::from("gone.env")];
         assert_eq!(env_files(&location), [directory.path().join("sub/a.env")]);
+    }
+
+    #[test]
+    fn the_env_file_that_names_the_compose_files_wins() {
+        let (directory, mut location) = project(&[
+            (".env", "COMPOSE_FILE=deploy/a.yaml"),
+            ("deploy/.env", ""),
+            ("deploy/a.yaml", ""),
+        ]);
+        let path = |name: &str| directory.path().join(name);
+        assert_eq!(env_files(&location), [path("deploy/.env"), path(".env")]);
+        std::fs::remove_file(path("deploy/.env")).unwrap();
+        assert_eq!(env_files(&location), [path(".env")]);
+        std::fs::write(path(".env"), "COMPOSE_FILE=deploy/../a.yaml").unwrap();
+        assert_eq!(env_files(&location).len(), 1, "one file under two names");
+        location.files = vec![PathBuf::from("deploy/a.yaml")];
+        assert_eq!(env_files(&location), [] as [PathBuf; 0], "a flag names them");
     }
 
     #[test]
