@@ -175,6 +175,9 @@ mod tests {
         let error = Error::failed("reading the project")
             .because(std::io::Error::other("disk on fire"))
             .hint("call someone");
-        assert_eq!(error.full_text(), "reading the project: disk on fire (call someone)");
+        let text = "reading the project: disk on fire (call someone)";
+        assert_eq!(error.full_text(), text);
+        assert_eq!(error.into_text(), text);
+        assert_eq!(Error::failed("short").into_text(), "short");
     }
 }

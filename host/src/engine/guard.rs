@@ -61,7 +61,7 @@ impl Guard {
             self.line(&open, Outcome::Denied, Durability::Kernel)?;
             return Err(denied(denial));
         }
-        Ok(Some(Box::new(open)))
+        Ok(Some(open))
     }
 
     /// The call has been made: that it cannot be recorded keeps the next from being made.
@@ -76,10 +76,10 @@ impl Guard {
     }
 
     /// As [`Guard::read`], of a call that is allowed by the command itself.
-    pub(super) fn open(&self, call: &Call<'_>) -> Result<Open> {
+    pub(super) fn open(&self, call: &Call<'_>) -> Result<Box<Open>> {
         self.recorded(self.audit.check())?;
         let arguments = call.arguments.digest();
-        Ok(Open { function: call.ask.function, arguments, began: Instant::now() })
+        Ok(Box::new(Open { function: call.ask.function, arguments, began: Instant::now() }))
     }
 
     pub(super) fn granted(&self, effect: &Effect) -> Result<()> {
